@@ -1,0 +1,5 @@
+"""`python -m perfgate` is `perfgate`."""
+
+from perfgate.cli import main
+
+main()

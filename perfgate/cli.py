@@ -1,0 +1,260 @@
+"""The command line: what each command takes, and how it ends. The work is done elsewhere, and imported when needed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from perfgate import __version__
+from perfgate.errors import BadRequest, ExitCode, PerfgateError
+
+if TYPE_CHECKING:
+    from perfgate.model import Result
+    from perfgate.plan import Plan
+
+CONFIG = "budgets.yaml"
+
+config_option = click.option(
+    "--config", "-c", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="The budgets file."
+)
+json_option = click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result here.")
+report_option = click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="PATH",
+    help="Write a report: PATH ends in .html, .md or .xml (JUnit), or is NAME=PATH. May be repeated.",
+)
+strict_option = click.option("--strict", is_flag=True, help="What could not be decided fails.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but the verdict.")
+result_argument = click.argument("result_path", metavar="RESULT", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="perfgate")
+def cli() -> None:
+    """Did this change make the service slower, heavier or chattier with its database than agreed?
+
+    Exit codes: 0 passed, 1 a rule failed or something is missing, 2 wrong request, 3 could not measure.
+    """
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1)
+@config_option
+@json_option
+@report_option
+@strict_option
+@quiet_option
+def run(
+    scenarios: tuple[str, ...],
+    config: Path,
+    json_path: Path | None,
+    reports: tuple[str, ...],
+    strict: bool,
+    quiet: bool,
+) -> NoReturn:
+    """The gate: measure, judge, report. Takes all scenarios, or the named ones."""
+    from perfgate import runner
+    from perfgate.publish.progress import Progress
+
+    plan = _plan(config, scenarios)
+    state = _clean_state(plan, json_path)
+    with Progress(quiet=quiet) as progress:
+        result = runner.judged(runner.measure(plan, progress), plan, strict=strict)
+    _save(result, state / runner.LAST_RESULT, json_path)
+    _publish(result, (*reports, str(state / "report.html")), quiet=quiet)
+    _end(result)
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1)
+@config_option
+@click.option("--json", "json_path", type=click.Path(path_type=Path), required=True, help="Write the result here.")
+@quiet_option
+def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, quiet: bool) -> None:
+    """Measure only; `perfgate judge` decides later, here or elsewhere."""
+    from perfgate import runner
+    from perfgate.publish.progress import Progress
+
+    plan = _plan(config, scenarios)
+    _clean_state(plan, json_path)
+    with Progress(quiet=quiet) as progress:
+        result = runner.measure(plan, progress)
+    _save(result, json_path)
+    click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
+
+
+@cli.command()
+@result_argument
+@config_option
+@json_option
+@report_option
+@strict_option
+@quiet_option
+def judge(
+    result_path: Path, config: Path, json_path: Path | None, reports: tuple[str, ...], strict: bool, quiet: bool
+) -> NoReturn:
+    """Judge a stored result by today's budgets and baselines, without measuring."""
+    from perfgate import runner
+
+    plan = _plan(config, ())
+    result = runner.judged(_read(result_path), plan, strict=strict)
+    _save(result, json_path)
+    _publish(result, reports, quiet=quiet)
+    _end(result)
+
+
+@cli.command()
+@result_argument
+@report_option
+@quiet_option
+def publish(result_path: Path, reports: tuple[str, ...], quiet: bool) -> None:
+    """Tell the world of a judged result; ends with 0 whatever the verdict, since the gate has spoken already."""
+    result = _read(result_path)
+    if result.verdict is None:
+        raise BadRequest(f"{result_path}: was not judged yet", hint=f"type `perfgate judge {result_path}` first")
+    _publish(result, reports, quiet=quiet)
+
+
+@cli.command()
+@click.option("--metric", "globs", multiple=True, metavar="GLOB", help="Accept only these metrics. May be repeated.")
+@click.option("--reason", required=True, help="Why this is the new reference: it stays in the baseline.")
+@click.option("--even-if-red", is_flag=True, help="Accept although a rule failed.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--result", "result_path", type=click.Path(path_type=Path), help="Accept this result, not the last run.")
+@config_option
+def accept(
+    globs: tuple[str, ...], reason: str, even_if_red: bool, dry_run: bool, result_path: Path | None, config: Path
+) -> None:
+    """Turn the last run into the baseline; shows what changes first."""
+    from perfgate import acceptance, runner
+
+    plan = _plan(config, ())
+    source = result_path or plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
+    if result_path is None and not source.is_file():
+        raise BadRequest("there is no run to accept", hint="type `perfgate run` first")
+    proposal = acceptance.propose(_read(source), plan, globs, even_if_red=even_if_red)
+    for line in proposal.lines():
+        click.echo(line)
+    if not dry_run:
+        for path in proposal.write(reason):
+            click.echo(f"wrote {path.relative_to(plan.root)}")
+
+
+@cli.command()
+@click.argument("metric")
+@config_option
+def explain(metric: str, config: Path) -> None:
+    """Say what a metric means and how the last run judged it."""
+    from perfgate import explanation, runner
+
+    plan = _plan(config, ()) if config.is_file() else None
+    last = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT if plan else None
+    result = _read(last) if last and last.is_file() else None
+    for line in explanation.explain(metric, plan, result):
+        click.echo(line)
+
+
+@cli.command()
+def doctor() -> NoReturn:
+    """Check what this machine has for measuring, and say what to install."""
+    from perfgate import checkup
+
+    checks = checkup.examine()
+    for check in checks:
+        click.echo(str(check))
+    sys.exit(ExitCode.PASSED if all(check.usable for check in checks) else ExitCode.NOT_MEASURED)
+
+
+@cli.command()
+@click.argument("document", type=click.Choice(["budgets", "result"]))
+def schema(document: str) -> None:
+    """Print the JSON Schema of budgets.yaml or of the result."""
+    import json
+
+    from perfgate import runfile, settings
+
+    click.echo(json.dumps(settings.schema() if document == "budgets" else runfile.schema(), indent=1))
+
+
+def _plan(config: Path, scenarios: tuple[str, ...]) -> Plan:
+    from perfgate import runner, settings
+
+    return settings.only(settings.load(config, runner.known()), scenarios)
+
+
+def _clean_state(plan: Plan, json_path: Path | None) -> Path:
+    """The state folder, without what an earlier run left: a run that dies must not leave another's verdict behind."""
+    from perfgate import runner
+
+    state = runner.state_folder(plan)
+    for stale in (state / runner.LAST_RESULT, state / "report.html", json_path):
+        if stale is not None:
+            stale.unlink(missing_ok=True)
+    return state
+
+
+def _read(path: Path) -> Result:
+    from perfgate import runfile
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadRequest(f"{path}: there is no such file", hint="`perfgate run --json FILE` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path}: cannot be read: {error}", hint="`perfgate run --json FILE` writes one") from error
+    return runfile.load_result(text, str(path))
+
+
+def _save(result: Result, *paths: Path | None) -> None:
+    from perfgate import files, runfile
+
+    wanted = [path for path in paths if path is not None]
+    text = runfile.dump_result(result) if wanted else ""
+    for path in wanted:
+        files.write(path, text)
+
+
+def _publish(result: Result, reports: tuple[str, ...], *, quiet: bool) -> None:
+    from perfgate import publication
+
+    publication.publish(result, reports, quiet=quiet)
+
+
+def _end(result: Result) -> NoReturn:
+    assert result.verdict is not None
+    sys.exit(result.verdict.exit_code)
+
+
+def _terminated(*_: Any) -> NoReturn:
+    """SIGTERM unwinds like any other way out, so that whatever was started is stopped."""
+    sys.exit(ExitCode.TERMINATED)
+
+
+def main() -> NoReturn:
+    """Run the command line; every way out has an exit code of its own."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = cli.main(standalone_mode=False)
+    except PerfgateError as error:
+        click.secho(f"perfgate: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.BAD_REQUEST)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("perfgate: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.NOT_MEASURED)
+    sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
+
+
+if __name__ == "__main__":
+    main()

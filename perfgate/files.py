@@ -1,0 +1,35 @@
+"""Writing a file so that a reader sees the old content or the new one, never half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from perfgate.errors import NotMeasured
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file's content, making its folder if need be. Raises NotMeasured where the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            _as_usual(Path(temporary))
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise NotMeasured(f"{path}: cannot be written: {error.strerror or error}", hint="free or grant room") from error
+
+
+def _as_usual(path: Path) -> None:
+    """mkstemp makes files for the owner alone; give this one the permissions that any new file gets."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)

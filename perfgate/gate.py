@@ -1,0 +1,278 @@
+"""The gate as test items: one for each rule in each scenario, measured once a session, after the ordinary tests."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perfgate import files, runfile, runner, settings
+from perfgate.errors import BadRequest, PerfgateError
+from perfgate.judge.rules import PLACES
+from perfgate.measure.assembly import metrics_of, project_samples
+from perfgate.measure.collector import Reading
+from perfgate.measure.ownership import Owner
+from perfgate.model import Asked, Better, Finding, Level, Metric, Noise, Result, Run, Scope, Unit
+from perfgate.plan import Limit, Plan, Rule
+from perfgate.publish.progress import Progress
+from perfgate.settings import CUSTOM, TESTS
+
+PRESENCE = "presence"
+MEASUREMENT = "measurement"
+
+
+class PerfgateWarning(UserWarning):
+    """A rule's warning, or what it could not decide."""
+
+
+@dataclass(frozen=True)
+class ServiceUnderTest:
+    """What the fixture `perfgate_service` gives."""
+
+    url: str
+    database_url: str
+
+
+@dataclass
+class Recorder:
+    """What the fixture `perfgate_sample` gives: call it once for each value."""
+
+    readings: list[Reading] = field(default_factory=list)
+
+    def __call__(self, metric: str, value: float, *, unit: str, better: str = "lower", **places: str) -> None:
+        """Add a value, in base units: `unit` is one of s, B, count, ratio, 1/s. `places` are those of a scope."""
+        if not metric.startswith(CUSTOM):
+            raise BadRequest(
+                f"{metric!r} is not a test's own metric", hint=f"call it {CUSTOM}{metric.split('.')[-1]!s}"
+            )
+        unknown = set(places) - set(PLACES)
+        if unknown or "scenario" in places:
+            raise BadRequest(
+                f"unknown place {', '.join(sorted(unknown or places))}", hint=f"known: {', '.join(PLACES[1:])}"
+            )
+        try:
+            kind = Metric(metric, Unit(unit), Better(better), Noise.SAMPLED, "Added by a test of this project.")
+        except ValueError as error:
+            raise BadRequest(str(error), hint=f"units: {', '.join(Unit)}; better: {', '.join(Better)}") from error
+        self.readings.append(Reading(kind, float(value), Scope(scenario=TESTS, **places)))
+
+
+class Gate:
+    """One session's gate: its plan, what the tests recorded, and the result once it was measured."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._path = config.rootpath / config.getoption("--perfgate-config")
+        self._strict: bool = config.getoption("--perfgate-strict")
+        self.recorder = Recorder()
+        self._plan: Plan | None = None
+        self._result: Result | PerfgateError | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan. pytest ends with a usage error where the file is wrong."""
+        if self._plan is None:
+            try:
+                self._plan = settings.load(self._path, runner.known())
+            except PerfgateError as error:
+                raise pytest.UsageError(str(error)) from None
+        return self._plan
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Let the budgets file be named on pytest's command line."""
+        if file_path == self._path:
+            return BudgetsFile.from_parent(parent, path=file_path, gate=self)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Put the rules behind the ordinary tests, which may add samples; `-k` sees them like any test."""
+        own = [item for item in items if isinstance(item, RuleItem)]
+        named = any(str(argument).split("::")[0].endswith(self._path.name) for argument in self._config.args)
+        if not own and not named:
+            file = BudgetsFile.from_parent(session, path=self._path, gate=self)
+            own = [item for scenario in file.collect() for item in scenario.collect()]
+        items[:] = [item for item in items if not isinstance(item, RuleItem)] + own
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say where the report is."""
+        if isinstance(self._result, Result):
+            from perfgate.publish.reports import named
+
+            state = runner.state_folder(self.plan)
+            files.write(state / "report.html", named("html").render(self._result))
+            terminalreporter.section("perfgate")
+            terminalreporter.write_line(f"report: {state / 'report.html'}")
+
+    @contextmanager
+    def service(self) -> Iterator[ServiceUnderTest]:
+        """The service over a fresh database, for as long as tests use it."""
+        measurement = runner.Measurement(self.plan, Progress(quiet=True), {})
+        with Owner() as owner, measurement.surroundings(owner) as stand, stand.fresh("tests") as running:
+            yield ServiceUnderTest(running.url, stand.database.url if stand.database else "")
+
+    def result(self) -> Result:
+        """The judged result: measured at the first call, whichever test that is, and by one worker under xdist."""
+        if self._result is None:
+            try:
+                self._result = self._once_for_all_workers()
+            except PerfgateError as error:
+                self._result = error
+        if isinstance(self._result, PerfgateError):
+            raise self._result
+        return self._result
+
+    def _once_for_all_workers(self) -> Result:
+        session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+        if session is None:
+            return self._measure()
+        shared = runner.state_folder(self.plan) / f"xdist-{session}.json"
+        with shared.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not shared.exists():
+                files.write(shared, runfile.dump_result(self._measure()))
+            return runfile.load_result(shared.read_text(encoding="utf-8"), shared.name)
+
+    def _measure(self) -> Result:
+        state = runner.state_folder(self.plan)
+        (state / runner.LAST_RESULT).unlink(missing_ok=True)
+        with Progress(quiet=True) as progress:
+            result = runner.measure(self.plan, progress)
+        result = runner.judged(replace(result, run=self._with_tests(result.run)), self.plan, strict=self._strict)
+        files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
+        return result
+
+    def _with_tests(self, run: Run) -> Run:
+        """The run with what the tests recorded and benchmarked, as a scenario of its own."""
+        readings = [*self.recorder.readings, *_benchmarks(self._config)]
+        metrics = {**{metric.name: metric for metric in run.metrics}, **metrics_of(readings)}
+        return replace(
+            run,
+            samples=(*run.samples, *project_samples(readings)),
+            metrics=tuple(metrics[name] for name in sorted(metrics)),
+            loads={**run.loads, TESTS: Asked()},
+        )
+
+
+def _benchmarks(config: pytest.Config) -> Iterable[Reading]:
+    """The raw rounds of what pytest-benchmark measured in this session."""
+    from perfgate.measure.collectors import benchmark
+
+    found = getattr(getattr(config, "_benchmarksession", None), "benchmarks", [])
+    timed = ((bench.fullname, list(bench.stats.data)) for bench in found if bench.stats is not None)
+    for reading in benchmark.readings(timed):
+        yield replace(reading, scope=replace(reading.scope, scenario=TESTS))
+
+
+class BudgetsFile(pytest.File):
+    """The budgets file as pytest sees it: a collector of scenarios."""
+
+    def __init__(self, *, gate: Gate, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gate = gate
+
+    def collect(self) -> list[ScenarioItems]:
+        plan = self.gate.plan
+        names = ["", *plan.scenarios, TESTS]
+        found = [
+            ScenarioItems.from_parent(self, name=name or "project", scenario=name, gate=self.gate) for name in names
+        ]
+        return [scenario for scenario in found if scenario.has_rules()]
+
+
+class ScenarioItems(pytest.Collector):
+    """The rules of one scenario; "" holds those about the whole project."""
+
+    def __init__(self, *, scenario: str, gate: Gate, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
+        self.gate = gate
+
+    def has_rules(self) -> bool:
+        return bool(self._rules()) or self.scenario != TESTS
+
+    def _rules(self) -> list[Rule]:
+        return [rule for rule in self.gate.plan.rules if self._is_ours(rule)]
+
+    def _is_ours(self, rule: Rule) -> bool:
+        selector = rule.selector
+        if selector.scenario:
+            return fnmatchcase(self.scenario, selector.scenario) and bool(self.scenario)
+        if selector.metric.startswith((CUSTOM, "benchmark")):
+            return self.scenario == TESTS
+        of_project = selector.metric.startswith("bundle")
+        return self.scenario != TESTS and (self.scenario == "") == of_project
+
+    def collect(self) -> list[RuleItem]:
+        def item(name: str, speaks_for: Callable[[Finding], bool]) -> RuleItem:
+            return RuleItem.from_parent(self, name=name, gate=self.gate, speaks_for=speaks_for)
+
+        rules = [item(_name(rule), _about(rule, self.scenario)) for rule in self._rules()]
+        rest = [
+            item(MEASUREMENT, self._kinds("validity")),
+            item(PRESENCE, self._kinds("presence", "baseline")),
+        ]
+        return rules + rest
+
+    def _kinds(self, *kinds: str) -> Callable[[Finding], bool]:
+        return lambda found: found.kind in kinds and found.scope.scenario == self.scenario
+
+
+def _name(rule: Rule) -> str:
+    places = [text for place in PLACES[1:] if (text := getattr(rule.selector, place))]
+    named = f"{rule.selector.metric}[{' · '.join(places)}]" if places else rule.selector.metric
+    return named if isinstance(rule, Limit) else f"{named} regression"
+
+
+def _about(rule: Rule, scenario: str) -> Callable[[Finding], bool]:
+    kind = "limit" if isinstance(rule, Limit) else "tolerance"
+
+    def speaks_for(found: Finding) -> bool:
+        here = found.scope.scenario in (scenario, "") if found.rule == rule.where else False
+        return here and found.kind == kind and (found.rule != "default" or found.metric == rule.selector.metric)
+
+    return speaks_for
+
+
+class Red(Exception):
+    """A rule that failed: shown as its findings, without a traceback."""
+
+
+class RuleItem(pytest.Item):
+    """One rule in one scenario: red when one of its findings is."""
+
+    def __init__(self, *, gate: Gate, speaks_for: Callable[[Finding], bool], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._gate = gate
+        self._speaks_for = speaks_for
+        self.add_marker(pytest.mark.xdist_group("perfgate"))
+
+    def runtest(self) -> None:
+        verdict = self._gate.result().verdict
+        assert verdict is not None
+        findings = [found for found in verdict.findings if self._speaks_for(found)]
+        self.user_properties += [(str(found.key), f"{found.status}: {found.because}") for found in findings]
+        red = [found for found in findings if found.level is Level.FAIL]
+        if red:
+            raise Red("\n".join(f"{found.status}: {found.key}: {found.because}" for found in red))
+        for found in findings:
+            if found.level is Level.WARN:
+                warnings.warn(PerfgateWarning(f"{found.status}: {found.key}: {found.because}"), stacklevel=1)
+        if not findings and self.name not in (MEASUREMENT, PRESENCE):
+            pytest.skip("more specific rules judge everything here")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, Red | PerfgateError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.nodeid

@@ -1,0 +1,106 @@
+"""What should be there and is not: a gap is a finding, never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from perfgate.judge.evidence import level
+from perfgate.judge.rules import PLACES, RuleBook
+from perfgate.model import Baseline, Finding, Key, Metric, Run, Scope, Status, Unit
+from perfgate.plan import Limit, Rule, Tolerance
+
+
+def unmeasured_rules(book: RuleBook, run: Run, baselines: Mapping[str, Baseline]) -> Iterator[Finding]:
+    """A rule that was about nothing at all, in each scenario where it should have been about something."""
+    keys = [sample.key for sample in run.samples]
+    metrics = {metric.name: metric for metric in run.metrics}
+    for rule in book.rules:
+        for scenario in _expected_in(rule, run, keys, baselines, book):
+            if not book.covers(rule, (key for key in keys if scenario in ("", key.scope.scenario))):
+                yield _missing_rule(rule, scenario, metrics)
+
+
+def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, Baseline], book: RuleBook) -> list[str]:
+    """The scenarios in which the rule must be about something; "" stands for anywhere in the run."""
+    selector = rule.selector
+    if selector.scenario:
+        return [name for name in run.loads if fnmatchcase(name, selector.scenario)]
+    if any(getattr(selector, place) for place in PLACES):
+        return [] if _belongs_elsewhere(rule, run, baselines, book) else [""]
+    in_scenarios = any(key.scope.scenario for key in keys if fnmatchcase(key.metric, selector.metric))
+    return list(run.loads) if in_scenarios else [""]
+
+
+def _belongs_elsewhere(rule: Rule, run: Run, baselines: Mapping[str, Baseline], book: RuleBook) -> bool:
+    """Whether the rule is about a scenario that this run left out on request, as its baseline shows."""
+    left_out = (baseline for name, baseline in baselines.items() if name and name not in run.loads)
+    return any(book.covers(rule, (sample.key for sample in baseline.samples)) for baseline in left_out)
+
+
+def _missing_rule(rule: Rule, scenario: str, metrics: Mapping[str, Metric]) -> Finding:
+    selector = rule.selector
+    scope = Scope(**{place: getattr(selector, place) for place in PLACES})
+    known = metrics.get(selector.metric)
+    return Finding(
+        metric=selector.metric,
+        scope=Scope(**{**{p: getattr(scope, p) for p in PLACES}, "scenario": scenario or scope.scenario}),
+        unit=known.unit if known else Unit.COUNT,
+        status=Status.MISSING,
+        level=level(Status.MISSING),
+        because="nothing was measured that this rule is about; was it renamed, removed or switched off?",
+        kind="limit" if isinstance(rule, Limit) else "tolerance",
+        rule=rule.where,
+    )
+
+
+def absent_baselines(
+    rules: Iterable[Rule], book: RuleBook, run: Run, baselines: Mapping[str, Baseline]
+) -> Iterator[Finding]:
+    """A scenario with tolerances to hold and no baseline to hold them against."""
+    held = [rule for rule in rules if isinstance(rule, Tolerance)]
+    keys = [sample.key for sample in run.samples]
+    for scenario in sorted({key.scope.scenario for key in keys}):
+        if scenario in baselines:
+            continue
+        own = [key for key in keys if key.scope.scenario == scenario]
+        rule = next((rule for rule in held if book.covers(rule, own)), None)
+        if rule is None:
+            continue
+        named = f"scenario {scenario}" if scenario else "the project's own samples"
+        yield Finding(
+            metric=rule.selector.metric,
+            scope=Scope(scenario=scenario),
+            unit=Unit.COUNT,
+            status=Status.MISSING,
+            level=level(Status.MISSING),
+            because=f'no baseline for {named}; type `perfgate accept --reason "first baseline"`',
+            kind="baseline",
+            rule=rule.where,
+        )
+
+
+def absences(run: Run, baselines: Mapping[str, Baseline]) -> Iterator[Finding]:
+    """What the baselines have and this run lacks. Statements and tables may go: a change of the code, not a gap."""
+    here = {sample.key for sample in run.samples}
+    for scenario, baseline in sorted(baselines.items()):
+        if scenario and scenario not in run.loads:
+            continue
+        units = {metric.name: metric.unit for metric in baseline.metrics}
+        for sample in baseline.samples:
+            passing = sample.scope.statement or sample.scope.table
+            if sample.key not in here and not passing and sample.present:
+                yield _absent(sample.key, units.get(sample.metric, Unit.COUNT), baseline)
+
+
+def _absent(key: Key, unit: Unit, baseline: Baseline) -> Finding:
+    return Finding(
+        metric=key.metric,
+        scope=key.scope,
+        unit=unit,
+        status=Status.MISSING,
+        level=level(Status.MISSING),
+        because=f"in the baseline of {baseline.commit[:8] or 'unknown'} but not in this run; "
+        "renamed, removed or switched off? `perfgate accept` takes it out",
+        kind="presence",
+    )

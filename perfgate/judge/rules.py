@@ -1,0 +1,73 @@
+"""Which rule is about which sample: globs, and the most specific rule wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from fnmatch import fnmatchcase
+from functools import cache
+
+from perfgate.model import Key, Scope
+from perfgate.plan import Limit, Rule, Selector, Tolerance
+
+PLACES = tuple(f.name for f in fields(Scope))
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a selector's field stands for more than one name."""
+    return any(sign in text for sign in "*?[")
+
+
+def matches(selector: Selector, key: Key, statements: Mapping[str, str]) -> bool:
+    """Whether the rule is about this sample. A single statement is only meant by a rule that names one."""
+    if not fnmatchcase(key.metric, selector.metric) or (key.scope.statement and not selector.statement):
+        return False
+    return all(_place_matches(getattr(selector, p), getattr(key.scope, p), p, statements) for p in PLACES)
+
+
+def _place_matches(pattern: str, name: str, place: str, statements: Mapping[str, str]) -> bool:
+    if not pattern or pattern == name:
+        return True
+    # "all endpoints together" has no name, so that `endpoint: "*"` means each of them
+    if not name:
+        return False
+    return fnmatchcase(name, pattern) or (place == "statement" and fnmatchcase(statements.get(name, ""), pattern))
+
+
+@cache
+def specificity(selector: Selector) -> tuple[int, int, int]:
+    """More exact names beat more patterns beat longer patterns."""
+    named = [text for text in (selector.metric, *(getattr(selector, place) for place in PLACES)) if text]
+    patterns = [text for text in named if is_pattern(text)]
+    return len(named) - len(patterns), len(patterns), sum(len(text) for text in patterns)
+
+
+class RuleBook:
+    """The rules of a plan, ready to be asked which of them judge a sample."""
+
+    def __init__(self, rules: Sequence[Rule], statements: Mapping[str, str]) -> None:
+        self.rules = tuple(rules)
+        self._statements = statements
+        self._by_metric: dict[str, list[Rule]] = {}
+
+    def _about(self, metric: str) -> list[Rule]:
+        if metric not in self._by_metric:
+            self._by_metric[metric] = [rule for rule in self.rules if fnmatchcase(metric, rule.selector.metric)]
+        return self._by_metric[metric]
+
+    def matching(self, key: Key) -> list[Rule]:
+        """Every rule that is about the sample, in the order of the file."""
+        return [rule for rule in self._about(key.metric) if matches(rule.selector, key, self._statements)]
+
+    def binding(self, key: Key) -> list[Rule]:
+        """The most specific limit and the most specific tolerance; of equals, the one further down in the file."""
+        return [winner for kind in (Limit, Tolerance) if (winner := _winner(self.matching(key), kind))]
+
+    def covers(self, rule: Rule, keys: Iterable[Key]) -> bool:
+        """Whether any of the samples is one that `rule` is about, be it judged by a more specific rule or not."""
+        return any(matches(rule.selector, key, self._statements) for key in keys)
+
+
+def _winner(rules: list[Rule], kind: type) -> Rule | None:
+    found = [rule for rule in rules if isinstance(rule, kind)]
+    return max(reversed(found), key=lambda rule: specificity(rule.selector), default=None)

@@ -1,0 +1,167 @@
+"""What `budgets.yaml` asks for, as types: past the door nobody sees a raw mapping.
+
+The classes mirror the file's keys one to one, in base units; `perfgate.settings` reads the file into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, MinLen
+
+from perfgate.model import Metric
+from perfgate.units import Quantity
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+
+class PlainText:
+    """Marks a text that YAML may have read as a number or a truth value (`PORT: 80`, `jit: off`)."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(self._text, core_schema.str_schema())
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"]}
+
+    def _text(self, value: object) -> object:
+        if isinstance(value, bool):
+            return str(value).lower()
+        return str(value) if isinstance(value, int | float) else value
+
+
+Seconds = Annotated[float, Quantity("s")]
+PositiveSeconds = Annotated[float, Quantity("s"), Gt(0)]
+PerSecond = Annotated[float, Quantity("1/s"), Gt(0)]
+Text = Annotated[str, PlainText()]
+Named = Annotated[str, MinLen(1)]
+Count = Annotated[int, Ge(0)]
+AtLeastOne = Annotated[int, Ge(1)]
+
+STRICT: dict[str, str] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """How the service is built, started and found to be ready.
+
+    `{port}`, `{url}`, `{database_url}`, `{database_host}`, `{database_port}`, `{database_name}`, `{database_user}` and
+    `{database_password}` are filled in, in `command`, `build` and `env`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+
+    command: Named
+    ready: Named = "/"
+    build: str = ""
+    env: Mapping[str, Text] = field(default_factory=dict)
+    cwd: str = "."
+    ready_timeout: PositiveSeconds = 60.0
+    stop_timeout: Seconds = 5.0
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the Postgres comes from and how it is filled.
+
+    `setup` takes SQL files and commands, run on the empty database; `prepare` takes commands that run once the service
+    is ready. The database so made is the template of every counting pass and round.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+
+    provider: Literal["auto", "docker", "embedded", "url"] = "auto"
+    image: str = "postgres:17"
+    url: str = ""
+    setup: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
+    settings: Mapping[str, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of load: a Locust file, how many users (closed model) or what rate (open model), and for how long.
+
+    `rounds` are always taken; up to `max_rounds` while a rule is undecided. `counting` is how often the counting pass
+    repeats each task (0 leaves it out). A request unanswered after `timeout` spoils the round. `workers` are local
+    Locust processes; with `master` (host:port to listen on) the load comes from `expect_workers` that connect to it.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+
+    locustfile: Named
+    users: AtLeastOne | None = None
+    rate: PerSecond | None = None
+    warmup: Seconds = 2.0
+    round: PositiveSeconds = 2.0
+    rounds: Annotated[int, Ge(3)] = 6
+    max_rounds: AtLeastOne = 12
+    counting: Count = 5
+    timeout: PositiveSeconds = 10.0
+    seed: int = 1
+    workers: AtLeastOne = 1
+    master: str = ""
+    expect_workers: Count = 0
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which samples a rule is about: case-sensitive globs, where "" says nothing of a field.
+
+    `statement` matches a statement's fingerprint or its normalised text; samples of single statements are judged only
+    by rules that name one.
+    """
+
+    metric: str
+    scenario: str = ""
+    endpoint: str = ""
+    statement: str = ""
+    table: str = ""
+    artifact: str = ""
+    process: str = ""
+    benchmark: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An absolute budget, in the metric's unit: a ceiling or a floor, by the metric's `better`."""
+
+    selector: Selector
+    warn: float | None
+    fail: float | None
+    where: str
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a metric may move from its reference, relative, once it moved more than `floor` (metric's unit)."""
+
+    selector: Selector
+    warn: float | None
+    fail: float | None
+    floor: float
+    where: str
+
+
+Rule = Limit | Tolerance
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `budgets.yaml` asks for. Paths in it are relative to `root`, the folder of the file."""
+
+    root: Path
+    file: Path
+    service: Service | None
+    database: Database | None
+    scenarios: Mapping[str, Scenario]
+    artifacts: Mapping[str, tuple[str, ...]]
+    rules: tuple[Rule, ...]
+    collectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)

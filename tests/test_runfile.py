@@ -1,0 +1,122 @@
+"""Result and baseline files: read back as written, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfgate import runfile
+from perfgate.errors import BadRequest, PerfgateError
+from perfgate.judge.verdict import judge
+from perfgate.model import Baseline, Result
+from tests.judge.literals import CALLS, P95, around, baseline, limit, run, sample
+
+RESULT = Result(run(around(P95, 0.1), sample(CALLS, 1.0, None), statements={"ab": "SELECT ?"}))
+JUDGED = replace(RESULT, verdict=judge(RESULT.run, [limit("response.p95", fail=0.3)], {}))
+BASELINE = baseline(sample(CALLS, 2.0), around(P95, 0.1), statements={"ab": "SELECT ?"})
+
+
+@pytest.mark.parametrize("result", [RESULT, JUDGED], ids=["measured", "judged"])
+def test_a_result_is_read_back_as_it_was_written(result: Result) -> None:
+    assert runfile.load_result(runfile.dump_result(result), "result.json") == result
+
+
+def test_a_result_keeps_its_contract() -> None:
+    document = json.loads(runfile.dump_result(JUDGED))
+    assert {"schema", "verdict", "exit_code", "run", "findings", "samples", "advice"} == set(document)
+    assert {"commit", "branch", "base", "machine", "started", "seconds"} <= set(document["run"])
+    wanted = {"metric", "scope", "unit", "status", "level", "because"}
+    wanted |= {"observed", "reference", "change", "interval", "rounds"}
+    assert wanted <= set(document["findings"][0])
+    jsonschema.validate(document, runfile.schema())
+
+
+def test_a_baseline_is_read_back_as_it_was_written() -> None:
+    loaded = runfile.load_baseline(runfile.dump_baseline(BASELINE), "browse.json")
+    assert replace(loaded, samples=()) == replace(BASELINE, samples=())
+    assert set(loaded.samples) == set(BASELINE.samples)
+
+
+def test_a_changed_value_is_one_changed_line() -> None:
+    other = replace(BASELINE, samples=(sample(CALLS, 3.0), BASELINE.samples[1]))
+    before, after = (runfile.dump_baseline(b).splitlines() for b in (BASELINE, other))
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+def test_the_order_of_samples_does_not_show_in_a_baseline() -> None:
+    turned = replace(BASELINE, samples=BASELINE.samples[::-1])
+    assert runfile.dump_baseline(turned) == runfile.dump_baseline(BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "x.json:1: not JSON"),
+        ("{\n]", "x.json:2: not JSON"),
+        ("[]", "schema is None, this perfgate reads 1"),
+        ('{"schema": 2}', "schema is 2, this perfgate reads 1"),
+        ('{"schema": 1}', "Field required"),
+        ('{"schema": 1, "baseline": {"scenario": NaN}}', "NaN is not a finite number"),
+        ("[" * 100_000, "recursion"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(text: str, said: str) -> None:
+    for read in (runfile.load_baseline, runfile.load_result):
+        with pytest.raises(BadRequest, match=r"x\.json") as caught:
+            read(text, "x.json")
+        if said != "Field required":
+            assert said in str(caught.value)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, item in inner for found in places(item, (*path, key)))]
+
+
+def spoilt(text: str, chosen: int, junk: Any) -> str:
+    document = json.loads(text)
+    path = places(document)[chosen % len(places(document))]
+    if not path:
+        return json.dumps(junk)
+    at = document
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = junk
+    return json.dumps(document)
+
+
+@settings(max_examples=300, deadline=None)
+@given(chosen=st.integers(0, 10_000), junk=PLAIN)
+def test_no_spoilt_result_or_baseline_ends_in_a_traceback(chosen: int, junk: Any) -> None:
+    for dump, read in (
+        (runfile.dump_result(JUDGED), runfile.load_result),
+        (runfile.dump_baseline(BASELINE), runfile.load_baseline),
+    ):
+        try:
+            loaded = read(spoilt(dump, chosen, junk), "x.json")
+        except PerfgateError as error:
+            assert "x.json" in str(error)
+        else:
+            _judge_it(loaded)
+
+
+def _judge_it(loaded: Result | Baseline) -> None:
+    """What can be read can be judged: odd values must not end in a traceback later either."""
+    rules = [limit("response.p95", fail=0.3), limit("queries.*", fail=3)]
+    if isinstance(loaded, Result):
+        judge(loaded.run, rules, {"browse": BASELINE})
+    else:
+        judge(RESULT.run, rules, {loaded.scenario: loaded})
