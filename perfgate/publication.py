@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from perfgate import files
@@ -9,14 +10,17 @@ from perfgate.errors import BadRequest, suggestion
 from perfgate.model import Result
 from perfgate.publish import reports as shelf
 from perfgate.publish.report import Report
+from perfgate.publish.reports.terminal import Terminal
+from perfgate.publish.stream import Steady
 
 
 def publish(result: Result, wanted: tuple[str, ...], *, quiet: bool) -> None:
-    """Print the verdict, and write the reports. Raises BadRequest for a format that nobody writes."""
+    """Write the reports and print the verdict. Raises BadRequest, before anything is written, for an unknown format."""
     chosen = [_chosen(text) for text in wanted]
     for report, path in chosen:
         files.write(path, report.render(result))
-    shelf.print_to_terminal(result, quiet=quiet)
+    text = Terminal.on(sys.stdout).render(result)
+    Steady(sys.stdout).write(text.partition("\n")[0] + "\n" if quiet else text)
 
 
 def _chosen(text: str) -> tuple[Report, Path]:

@@ -14,9 +14,13 @@ def spoiling(run: Run) -> list[Flaw]:
     return [flaw for flaw in run.flaws if flaw.round is None]
 
 
-def spoils(flaw: Flaw, metric: str, scenario: str) -> bool:
-    """Whether a metric of a scenario cannot be judged because of the flaw; a flaw without a scenario is everyone's."""
-    return flaw.scenario in ("", scenario) and fnmatchcase(metric, flaw.metrics)
+def spoils(flaw: Flaw, found: Finding) -> bool:
+    """Whether the flaw is why the finding cannot stand; a flaw without a scenario spoils everything.
+
+    A rule that was about nothing anywhere may well have been about the scenario that could not be measured.
+    """
+    nowhere = found.status is Status.MISSING and not found.scope.scenario
+    return (nowhere or flaw.scenario in ("", found.scope.scenario)) and fnmatchcase(found.metric, flaw.metrics)
 
 
 def flaw_findings(flaws: Iterable[Flaw]) -> Iterator[Finding]:

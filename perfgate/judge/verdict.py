@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -38,7 +39,7 @@ def judge(run: Run, rules: Sequence[Rule], baselines: Mapping[str, Baseline], *,
 
 
 def _spoil(found: Finding, flaws: Iterable[Flaw]) -> Finding:
-    flaw = next((f for f in flaws if spoils(f, found.metric, found.scope.scenario)), None)
+    flaw = next((f for f in flaws if spoils(f, found)), None)
     if flaw is None:
         return found
     return replace(found, status=Status.INVALID, level=Level.FAIL, because=f"{flaw.kind}: {flaw.because}")
@@ -77,8 +78,12 @@ class _Bench:
         """What the binding rules say of every sample."""
         pairs = [(sample, rule) for sample in self.run.samples for rule in self.book.binding(sample.key)]
         pairs += self.statements.vanished(self.book)
-        noisy = sum(1 for sample, rule in pairs if sample.noise is Noise.SAMPLED and rule.fail is not None)
-        return [self._finding(sample, rule, noisy) for sample, rule in pairs if self._has_a_say(sample, rule)]
+        noisy = Counter(s.scope.scenario for s, rule in pairs if s.noise is Noise.SAMPLED and rule.fail is not None)
+        return [
+            self._finding(sample, rule, noisy[sample.scope.scenario])
+            for sample, rule in pairs
+            if self._has_a_say(sample, rule)
+        ]
 
     def _has_a_say(self, sample: Sample, rule: Rule) -> bool:
         """A tolerance without any baseline for the scenario is told once, not once for each sample."""
@@ -99,9 +104,13 @@ class _Bench:
         return replace(answer, because=answer.because + self.statements.culprit(case.sample.key))
 
     def _alpha(self, sample: Sample, noisy: int) -> float:
-        """This decision's share of the run's chance of a false red: one of `noisy` samples, one of several looks."""
+        """This decision's share of the run's chance of a false red.
+
+        Each scenario, and the project, has an equal part, so that a scenario is decided alike while the next ones are
+        still to come. `noisy` decisions of the scenario share its part, and looks after several rounds share that.
+        """
         asked = self.run.loads.get(sample.scope.scenario)
-        share = CHANCE_OF_FALSE_RED / max(noisy, 1)
+        share = CHANCE_OF_FALSE_RED / (len(self.run.loads) + 1) / max(noisy, 1)
         if asked is None or not asked.rounds:
             return share
         return alpha_spent(len(sample.present), asked.rounds, asked.max_rounds, share)

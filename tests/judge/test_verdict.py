@@ -62,6 +62,11 @@ def test_a_flaw_makes_its_scenario_invalid_and_never_slow() -> None:
     assert verdict.exit_code is ExitCode.NOT_MEASURED
 
 
+def test_a_scenario_without_a_single_sample_is_invalid_where_a_flaw_explains_it() -> None:
+    flaw = Flaw(FlawKind.UNANSWERED, "8 requests to GET / were unanswered", scenario="browse")
+    assert judge(run(flaws=(flaw,)), [BUDGET], {"browse": baseline(FAST)}).exit_code is ExitCode.NOT_MEASURED
+
+
 def test_a_flaw_of_one_round_that_was_taken_again_spoils_nothing() -> None:
     flaw = Flaw(FlawKind.GENERATOR_SATURATED, "it had no time", scenario="browse", round=2)
     assert judge(run(FAST, flaws=(flaw,)), [BUDGET], {}).exit_code is ExitCode.PASSED

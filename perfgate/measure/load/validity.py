@@ -1,0 +1,139 @@
+"""Whether a stretch of load can be trusted: what the generating processes saw, turned into flaws. Pure.
+
+When is a generator saturated, and when is the machine just busy? A generator is one thread. While it has idle time,
+answers wait for it no longer than it takes to serve whoever is ahead; once it wants a CPU all the time, users queue up
+inside it and its times are its own. So what counts is CPU used plus time kept waiting for a CPU. Measured on two cores,
+with 0 to 4 processes of other people's, 70 rounds of 1 to 8 users and 100 to 6000 requests per second: medians were
+the service's own up to a share of 0.88; from 0.94 on they were wrong (5 ms became 0.6 to 4.6 s in an open model). A
+generator kept off the CPU for up to half of the time but with idle time left was not off by more than the noise.
+Where the kernel does not tell the waiting, delay of the event loop does: a median above 2 ms came with saturation only
+(14 of 14 runs in another measurement), and matters when it is not small against what is measured.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from statistics import median
+
+from perfgate.measure.load.protocol import Facts, Order
+from perfgate.measure.load.records import Record
+from perfgate.model import Flaw, FlawKind, Unit
+from perfgate.units import percent, show
+
+BUSY = 0.95
+"""Share of the time in which a generator wanted a CPU, from which on it counts as saturated."""
+
+LAG_S = 0.002
+LAG_SHARE = 0.1
+"""Median delay of the event loop that spoils a round: above 2 ms, and a tenth of the median response time."""
+
+RATE_REACHED = 0.98
+LATE_S = 0.05
+"""How late the last task of a window may begin without lowering the rate: one hiccup of a busy machine."""
+
+SHOWN = 3
+
+
+def flaws(scenario: str, order: Order, facts: Sequence[Facts], records: Sequence[Record]) -> list[Flaw]:
+    """What spoils a round or counting pass, the most telling first."""
+    found = chain(_lost(facts), _broken(facts), _unanswered(order, facts), _missing(order, facts))
+    if not records:
+        found = chain(found, [(FlawKind.NO_REQUESTS, "no request was sent while it counted")])
+    if order.index:
+        found = chain(found, _saturated(facts, records), _too_slow(order, facts))
+    return [Flaw(kind, because, scenario, order.index or None) for kind, because in found]
+
+
+def reached(order: Order, facts: Sequence[Facts], requests: int) -> float:
+    """Task starts per second in an open model, requests per second in a closed one."""
+    seconds = max((part.seconds for part in facts), default=0.0)
+    if not seconds:
+        return 0.0
+    if order.rate is None:
+        return requests / seconds
+    return sum(part.begun for part in facts) / (seconds + _overrun(facts))
+
+
+_Found = Iterator[tuple[FlawKind, str]]
+
+
+def _lost(facts: Sequence[Facts]) -> _Found:
+    for part in facts:
+        if part.lost:
+            yield FlawKind.WORKER_LOST, f"worker {part.worker}: {part.lost}"
+
+
+def _broken(facts: Sequence[Facts]) -> _Found:
+    broken = _sum(part.broken for part in facts)
+    if broken:
+        times = f"{broken.total()} times" if broken.total() > 1 else "once"
+        yield FlawKind.LOAD_FAILED, f"the locustfile failed {times}: {_some(text for text, _ in broken.most_common())}"
+
+
+def _unanswered(order: Order, facts: Sequence[Facts]) -> _Found:
+    unanswered = _sum(part.unanswered for part in facts)
+    if unanswered:
+        parts = [f"{count} to {endpoint}" for endpoint, count in unanswered.most_common()]
+        number, _, rest = _some(parts).partition(" ")
+        were = "request {} was" if unanswered.total() == 1 else "requests {} were"
+        words = f"{number} {were.format(rest)} unanswered after {show(order.timeout, Unit.SECONDS)}"
+        yield FlawKind.UNANSWERED, words
+
+
+def _missing(order: Order, facts: Sequence[Facts]) -> _Found:
+    if order.rate is not None or not order.users:
+        return
+    users, ended = sum(part.users for part in facts), sum(part.ended for part in facts)
+    lost = any(part.lost for part in facts)
+    if users < order.users and not lost:
+        yield FlawKind.USERS_MISSING, f"{order.users - users} of {order.users} users had begun no task when it counted"
+    if ended:
+        yield FlawKind.USERS_MISSING, f"{ended} of {order.users} users ended before the round was over"
+
+
+def _saturated(facts: Sequence[Facts], records: Sequence[Record]) -> _Found:
+    typical = median(record.seconds for record in records) if records else 0.0
+    for part in facts:
+        busy = part.cpu + part.waited
+        if busy > BUSY or (part.lag > LAG_S and part.lag > LAG_SHARE * typical):
+            yield FlawKind.GENERATOR_SATURATED, _saturation(part, typical)
+            return
+
+
+def _saturation(part: Facts, typical: float) -> str:
+    cpu, waited = percent(part.cpu).lstrip("+"), percent(part.waited).lstrip("+")
+    late = f"its event loop was {show(part.lag, Unit.SECONDS)} late, and answers took {show(typical, Unit.SECONDS)}"
+    if part.waited > part.cpu / 2:
+        return f"other processes kept the load generator off the CPU for {waited} of the time, it ran for {cpu}; {late}"
+    remedy = "use fewer users, a lower rate, or `workers: 2`"
+    return f"the load generator itself was saturated: it ran for {cpu} of the time; {late}; {remedy}"
+
+
+def _too_slow(order: Order, facts: Sequence[Facts]) -> _Found:
+    due, begun = sum(part.due for part in facts), sum(part.begun for part in facts)
+    if order.rate is None or not due or any(part.unanswered for part in facts):
+        return
+    seconds = max(part.seconds for part in facts)
+    share = begun / due * seconds / (seconds + _overrun(facts))
+    if share < RATE_REACHED:
+        asked, got = show(order.rate, Unit.PER_SECOND), show(order.rate * share, Unit.PER_SECOND)
+        yield FlawKind.RATE_NOT_REACHED, f"{got} of the {asked} asked for were begun; ask for less, or use `workers: 2`"
+
+
+def _overrun(facts: Sequence[Facts]) -> float:
+    return max(0.0, max((part.overrun for part in facts), default=0.0) - LATE_S)
+
+
+def _sum(counts: Iterator[dict[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return total
+
+
+def _some(texts: Iterator[str] | list[str]) -> str:
+    texts = list(texts)
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

@@ -1,0 +1,150 @@
+"""One scenario on one stand: counting passes that prove themselves, and as many timed rounds as are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from perfgate.errors import NotMeasured
+from perfgate.measure import assembly, load
+from perfgate.measure.collector import Collector, Reading
+from perfgate.measure.load import Generator
+from perfgate.measure.service import RunningService
+from perfgate.measure.stand import Stand
+from perfgate.measure.stretches import Bench, Options, Taken
+from perfgate.model import Flaw, FlawKind, Metric, Round, Sample
+from perfgate.plan import Scenario
+
+COUNTING_PASSES = 2
+"""One to count, one to prove on fresh data that the counts are exact here."""
+
+
+@dataclass
+class Measured:
+    """What a scenario gave so far; samples can be asked for at any time, so that a decision can end the rounds."""
+
+    scenario: str
+    stand: Stand
+    passes: list[tuple[Reading, ...]] = field(default_factory=list)
+    rounds: list[tuple[Reading, ...]] = field(default_factory=list)
+    facts: list[Round] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+    statements: dict[str, str] = field(default_factory=dict)
+
+    def samples(self) -> list[Sample]:
+        """All samples so far."""
+        side = self.stand.side
+        counted = assembly.counted_samples(self.scenario, side, self.passes)
+        return counted + assembly.round_samples(self.scenario, side, self.rounds)
+
+    def metrics(self) -> dict[str, Metric]:
+        """The definitions of all metrics read so far."""
+        return assembly.metrics_of(reading for stretch in (*self.passes, *self.rounds) for reading in stretch)
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether something happened that no further round heals."""
+        return any(flaw.round is None for flaw in self.flaws)
+
+
+@dataclass
+class ScenarioRunner:
+    """Drives one scenario on one stand; `on_round` is told how each round went."""
+
+    name: str
+    plan: Scenario
+    stand: Stand
+    collectors: Sequence[Collector]
+    options: Options
+    folder: Path
+    on_round: Callable[[int, Taken], None]
+
+    def run(self, more: Callable[[Measured], bool]) -> Measured:
+        """Count, take rounds, count again. What goes wrong with the service or the load becomes a flaw, not an error.
+
+        Once the required rounds are taken, `more` is asked whether another could still decide something.
+        """
+        measured = Measured(self.name, self.stand)
+        with load.start(self.name, self.plan, self.stand.root, self.stand.owner, self.folder) as generator:
+            self._guarded(measured, lambda: self._first_start(measured, generator, more))
+            if self.plan.counting and not measured.spoilt:
+                self._guarded(measured, lambda: self._proof(measured, generator))
+        return measured
+
+    def _guarded(self, measured: Measured, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except NotMeasured as error:
+            flaw = Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=self.stand.side, detail=error.hint)
+            measured.flaws.append(flaw)
+
+    def _first_start(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
+        with self._bench(measured, generator) as bench:
+            if self.plan.counting:
+                self._count(measured, bench)
+            if not measured.spoilt:
+                self._rounds(measured, bench, more)
+
+    def _proof(self, measured: Measured, generator: Generator) -> None:
+        for _ in range(COUNTING_PASSES - 1):
+            with self._bench(measured, generator) as bench:
+                self._count(measured, bench)
+
+    @contextmanager
+    def _bench(self, measured: Measured, generator: Generator) -> Iterator[Bench]:
+        with self.stand.fresh(self.name) as service:
+            with self.stand.watch("load start"):
+                generator.ready()
+            with self._unchanged(measured):
+                yield self._watched(service, generator, measured)
+
+    def _watched(self, service: RunningService, generator: Generator, measured: Measured) -> Bench:
+        return Bench(self.name, self.stand, service, generator, self.collectors, self.options, measured.statements)
+
+    @contextmanager
+    def _unchanged(self, measured: Measured) -> Iterator[None]:
+        """A server that restarts or is set otherwise under the load makes everything counted on it incomparable."""
+        before = self.stand.server_state()
+        yield
+        if not measured.spoilt and self.stand.server_state() != before:
+            words = "the Postgres server restarted or its settings changed under the load"
+            measured.flaws.append(Flaw(FlawKind.SETTINGS_CHANGED, words, self.name, side=self.stand.side))
+
+    def _count(self, measured: Measured, bench: Bench) -> None:
+        with self.stand.watch("counting"):
+            taken = bench.count()
+        measured.flaws.extend(taken.flaws)
+        measured.passes.append(taken.readings)
+
+    def _rounds(self, measured: Measured, bench: Bench, more: Callable[[Measured], bool]) -> None:
+        """Valid rounds until there are enough. Invalid ones are taken again, up to half as many as were asked for."""
+        index = invalid = 0
+        while self._wants(measured, more):
+            index += 1
+            with self.stand.watch("rounds"):
+                taken = bench.round(index, warmup=self.plan.warmup if index == 1 else self.plan.warmup / 4)
+            self.on_round(index, taken)
+            measured.flaws.extend(taken.flaws)
+            if taken.facts is not None:
+                measured.facts.append(taken.facts)
+            if measured.spoilt:
+                return
+            if not taken.flaws:
+                measured.rounds.append(taken.readings)
+                continue
+            invalid += 1
+            if invalid > self.plan.rounds // 2:
+                measured.flaws.append(self._gave_up(measured, taken.flaws[-1], index))
+                return
+
+    def _wants(self, measured: Measured, more: Callable[[Measured], bool]) -> bool:
+        valid = len(measured.rounds)
+        if valid < self.plan.rounds:
+            return True
+        return valid < self.plan.max_rounds and more(measured)
+
+    def _gave_up(self, measured: Measured, last: Flaw, index: int) -> Flaw:
+        words = f"{len(measured.rounds)} of {index} rounds were valid, {self.plan.rounds} are needed; {last.because}"
+        return replace(last, because=words, round=None)

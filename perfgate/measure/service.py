@@ -1,0 +1,272 @@
+"""The service under test: built, started on a free port of 127.0.0.1, watched, and stopped with all its processes."""
+
+from __future__ import annotations
+
+import difflib
+import http.client
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from perfgate.errors import BadRequest, NotMeasured, suggestion
+from perfgate.measure import procfs
+from perfgate.measure.output import Output
+from perfgate.measure.ownership import Owner
+from perfgate.plan import Service
+
+HOST = "127.0.0.1"
+PLACEHOLDERS = (
+    *("port", "url", "database_url", "database_host", "database_port"),
+    *("database_name", "database_user", "database_password"),
+)
+ANSWER_TIMEOUT_S = 10.0
+SEARCH_AFTER_S = 1.0
+"""How old the list of re-parented processes may be; the tree itself is always walked afresh."""
+
+_OPERATORS = {"&&", "||", "|", ">", ">>"}
+_PORT_TAKEN = re.compile(
+    r"address (is )?already in use|EADDRINUSE|connection in use|port .{0,20}already", re.IGNORECASE
+)
+
+
+class PortTaken(NotMeasured):
+    """Somebody else bound the port between its choice and the service's start."""
+
+
+class RunningService:
+    """A service that answered. `pid` is its first process, `url` has no slash at the end."""
+
+    def __init__(self, process: subprocess.Popen[bytes], family: procfs.Family, port: int, output: Output) -> None:
+        self.port = port
+        self.url = f"http://{HOST}:{port}"
+        self.pid = process.pid
+        self._process = process
+        self._family = family
+        self._output = output
+        self._names: dict[tuple[int, float], str] = {}
+
+    def processes(self) -> list[int]:
+        """The whole family, re-parented members too, parents before children, zombies included. For one thread."""
+        return self._family.pids(search_after=SEARCH_AFTER_S)
+
+    def alive(self) -> bool:
+        """Whether the first process runs."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise NotMeasured, with the last lines that it said, if the first process ended."""
+        if not self.alive():
+            self._output.settle()
+            raise NotMeasured(f"the service {ended(self._process.returncode)}", hint=self.last_words())
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines that it wrote, to stdout or stderr."""
+        return self._output.tail(lines)
+
+    def last_words(self) -> str:
+        """The last lines as a hint."""
+        return self._output.last_words()
+
+    def snapshot(self) -> Mapping[int, float]:
+        """The processes that are alive: pid to start time (seconds since boot), which together name one for good."""
+        found = self._family.members()
+        self._names |= {(member.pid, member.start): member.name for member in found}
+        return {member.pid: member.start for member in found}
+
+    def lost(self, since: Mapping[int, float]) -> list[str]:
+        """The processes of a former snapshot that are gone: `gunicorn (process 4711)`."""
+        now = self.snapshot()
+        gone = [(pid, start) for pid, start in since.items() if now.get(pid) != start]
+        return [f"{self._names.get(process, 'a process')} (process {process[0]})" for process in gone]
+
+
+def build(plan: Service, root: Path, env: Mapping[str, str], owner: Owner, log: Path) -> None:
+    """Run the build command, if there is one, in the service's folder; `env` is added to the environment.
+
+    What it says goes to `log`. Raises NotMeasured with its last lines when it fails.
+    """
+    if not plan.build:
+        return
+    argv = _words(plan.build, {}, "service.build")
+    with Output(log) as output:
+        process = _spawn(argv, _environment(env), plan, root, owner, output, "service.build")
+        try:
+            code = process.wait()
+        finally:
+            owner.stop(process)
+        output.settle()
+        if code != 0:
+            raise NotMeasured(f"service.build: `{plan.build}` {ended(code)}", hint=output.last_words())
+
+
+@contextmanager
+def start(
+    plan: Service, root: Path, placeholders: Mapping[str, str], owner: Owner, log: Path
+) -> Iterator[RunningService]:
+    """The service, ready to answer; it is stopped with all its processes when the block ends.
+
+    Raises BadRequest when the command cannot be meant so, NotMeasured when it ends or is not ready in time.
+    """
+    with ExitStack() as stack:
+        try:
+            service = stack.enter_context(_started(plan, root, placeholders, owner, log))
+        except PortTaken:
+            service = stack.enter_context(_started(plan, root, placeholders, owner, log))
+        yield service
+
+
+@contextmanager
+def _started(
+    plan: Service, root: Path, placeholders: Mapping[str, str], owner: Owner, log: Path
+) -> Iterator[RunningService]:
+    if plan.ready != "tcp" and not plan.ready.startswith("/"):
+        raise BadRequest(f"service.ready: {plan.ready!r} is not a path", hint=f"write '/{plan.ready}', or 'tcp'")
+    port = _free_port()
+    values = {**placeholders, "port": str(port), "url": f"http://{HOST}:{port}"}
+    argv = _words(plan.command, values, "service.command")
+    env = {name: fill(text, values, f"service.env.{name}") for name, text in plan.env.items()}
+    with Output(log) as output:
+        process = _spawn(argv, _environment(env), plan, root, owner, output, "service.command")
+        try:
+            service = RunningService(process, owner.family(process), port, output)
+            _await_ready(service, plan)
+            yield service
+        finally:
+            owner.stop(process, timeout=plan.stop_timeout)
+
+
+def _spawn(
+    argv: list[str], env: Mapping[str, str], plan: Service, root: Path, owner: Owner, output: Output, key: str
+) -> subprocess.Popen[bytes]:
+    folder = root / plan.cwd
+    if not folder.is_dir():
+        raise BadRequest(f"service.cwd: there is no folder {folder}", hint="it is relative to the configuration file")
+    try:
+        with output.writing() as pipe:
+            return owner.spawn(argv, env=env, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT)
+    except OSError as error:
+        looked = f"it is looked for in PATH, {Path(sys.executable).parent} first, or from {folder} with a slash in it"
+        hint = "variables go to service.env" if "=" in argv[0] else looked
+        raise BadRequest(f"{key}: cannot start {argv[0]!r}: {error.strerror}", hint=hint) from error
+
+
+def _environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Ours, with the programs of our own Python first and Python's hash seed fixed: runs shall repeat exactly."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PYTHONHASHSEED": "0", "PATH": path, **added}
+
+
+def _words(command: str, values: Mapping[str, str], key: str) -> list[str]:
+    """Split a command as a shell would, then fill in the placeholders, so that a blank in a value splits nothing."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise BadRequest(
+            f"{key}: {error}: {command}", hint="quotes come in pairs; quote a quote with a backslash"
+        ) from error
+    if not words:
+        raise BadRequest(f"{key}: the command is empty", hint="write the program and its arguments")
+    if operators := _OPERATORS.intersection(words):
+        quoted = shlex.quote(command)
+        raise BadRequest(f"{key}: there is no shell to understand {operators.pop()!r}", hint=f"write: sh -c {quoted}")
+    return [fill(word, values, key) for word in words]
+
+
+def fill(text: str, values: Mapping[str, str], where: str) -> str:
+    """Replace `{name}` by its value. Other braces stay, unless they look like a placeholder misspelt: BadRequest."""
+
+    def replaced(match: re.Match[str]) -> str:
+        word = match[1]
+        if word in values:
+            return values[word]
+        if word in PLACEHOLDERS:
+            raise BadRequest(f"{where}: {{{word}}} means nothing here", hint=f"known here: {_listed(values)}")
+        if difflib.get_close_matches(word.lower(), PLACEHOLDERS, cutoff=0.8):
+            raise BadRequest(f"{where}: unknown placeholder {{{word}}}", hint=suggestion(word.lower(), PLACEHOLDERS))
+        return match[0]
+
+    return re.sub(r"\{(\w+)\}", replaced, text)
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(values)) or "no placeholders"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _await_ready(service: RunningService, plan: Service) -> None:
+    """Ask until it answers. Raises NotMeasured when it ends before, or does not in time; PortTaken when that is why."""
+    end = time.monotonic() + plan.ready_timeout
+    pause, patience = 0.01, 0.5  # not much: where another has the port, the service ends while we wait for that one
+    while answer := _ask(service.port, plan.ready, max(0.1, min(patience, end - time.monotonic()))):
+        if not service.alive():
+            raise _died(service)
+        if time.monotonic() > end:
+            raise NotMeasured(
+                f"the service was not ready after {plan.ready_timeout:g} s: {answer}",
+                hint=f"{_remedy(answer, plan)}\n  {service.last_words()}",
+            )
+        time.sleep(pause)
+        pause, patience = min(pause * 1.5, 0.1), min(patience * 2, ANSWER_TIMEOUT_S)
+    if not service.alive():  # then it was not the service that answered
+        raise _died(service)
+
+
+def _ask(port: int, ready: str, timeout: float) -> str:
+    """Ask once: "" when ready, else what happened instead."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
+    try:
+        connection.connect()
+        return "" if ready == "tcp" else _ask_path(connection, ready)
+    except ConnectionRefusedError:
+        return f"nothing listens on {HOST}:{port}"
+    except TimeoutError:
+        return f"GET {ready} had no answer after {timeout:.1f} s"
+    except (OSError, http.client.HTTPException) as error:
+        return f"GET {ready} failed: {type(error).__name__} {error}"
+    finally:
+        connection.close()
+
+
+def _ask_path(connection: http.client.HTTPConnection, path: str) -> str:
+    connection.request("GET", path, headers={"User-Agent": "perfgate"})
+    response = connection.getresponse()
+    return "" if 200 <= response.status < 400 else f"GET {path} answered {response.status} {response.reason}"
+
+
+def _remedy(answer: str, plan: Service) -> str:
+    if " answered " in answer:
+        return "set service.ready to a path that answers with 2xx or 3xx, or to `tcp` if none does"
+    if not any(word in text for word in ("{port}", "{url}") for text in (plan.command, *plan.env.values())):
+        return "perfgate chooses the port: write {port} in service.command or service.env"
+    return f"have it listen on {HOST} and the port {{port}}; if it is only slow to start, raise service.ready_timeout"
+
+
+def _died(service: RunningService) -> NotMeasured:
+    try:
+        service.check()
+    except NotMeasured as error:
+        kind = PortTaken if _PORT_TAKEN.search(service.tail(50)) else NotMeasured
+        return kind(f"{error.args[0]} before it was ready", hint=error.hint)
+    raise AssertionError("only for a service that ended")
+
+
+def ended(code: int) -> str:
+    """How a process ended, in words: `ended with exit code 1`, `was ended by SIGKILL`."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {names.get(-code, f'signal {-code}')}"

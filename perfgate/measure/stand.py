@@ -1,0 +1,132 @@
+"""A stand: one side's build of the service and its database, ready to be started afresh as often as need be."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perfgate.errors import NotMeasured
+from perfgate.measure import service as services
+from perfgate.measure.database import Server, ServiceDatabase
+from perfgate.measure.ownership import Owner
+from perfgate.measure.service import RunningService
+from perfgate.measure.stopwatch import Stopwatch
+from perfgate.model import Side
+from perfgate.plan import Plan, Service
+
+PREPARE_TIMEOUT_S = 600.0
+
+_SERVER_STATE = """
+SELECT pg_postmaster_start_time()::text,
+       md5(string_agg(name || '=' || setting, ',' ORDER BY name))
+  FROM pg_settings
+ WHERE context <> 'internal'
+"""
+
+
+@dataclass
+class Stand:
+    """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none)."""
+
+    plan: Plan
+    side: Side
+    root: Path
+    server: Server | None
+    owner: Owner
+    logs: Path
+    watch: Stopwatch
+    say: Callable[[str], None]
+    database: ServiceDatabase | None = field(default=None, init=False)
+
+    @property
+    def service(self) -> Service:
+        assert self.plan.service is not None
+        return self.plan.service
+
+    def prepare(self) -> None:
+        """Build the service, fill its database and make that the template of every fresh start."""
+        with self.watch("build"):
+            services.build(self.service, self.root, {}, self.owner, self.log("build"))
+        asked = self.plan.database
+        if self.server is None or asked is None:
+            return
+        with self.watch("database setup"):
+            self.database = self.server.create(self.side)
+            self.database.setup(asked.setup, self.root, {}, self.log("setup"))
+            if asked.prepare:
+                with self._started("prepare") as running:
+                    self._run_prepare(asked.prepare, running)
+            self.database.freeze()
+
+    @contextmanager
+    def fresh(self, name: str) -> Iterator[RunningService]:
+        """The service just started over the database as it was frozen; stopped at the end."""
+        if self.database is not None:
+            with self.watch("database restore"):
+                self.database.restore()
+        with self._started(name) as running:
+            yield running
+
+    @contextmanager
+    def _started(self, name: str) -> Iterator[RunningService]:
+        placeholders = self.database.placeholders() if self.database else {}
+        with ExitStack() as stack:
+            with self.watch("service start"):
+                starting = services.start(
+                    self.service, self.root, placeholders, self.owner, self.log(f"service-{name}")
+                )
+                running = stack.enter_context(starting)
+            yield running
+
+    def server_state(self) -> tuple[str, str]:
+        """When the Postgres server started, and a digest of its settings: equal as long as it is the same."""
+        import psycopg
+
+        if self.server is None:
+            return "", ""
+        try:
+            row = self.server.monitor.execute(_SERVER_STATE).fetchone()
+        except psycopg.Error as error:
+            raise NotMeasured(f"the Postgres server was lost: {error}", hint="see its log for the reason") from error
+        assert row is not None
+        return str(row[0]), str(row[1])
+
+    def log(self, name: str) -> Path:
+        """Where the output of one thing on this side is kept."""
+        return self.logs / f"{self.side}-{name}.log"
+
+    def _run_prepare(self, commands: tuple[str, ...], running: RunningService) -> None:
+        assert self.database is not None
+        filled = {**self.database.placeholders(), "url": running.url, "port": str(running.port)}
+        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        for command in commands:
+            argv = [_filled(word, filled) for word in shlex.split(command)]
+            with self.log("prepare").open("ab") as log:
+                process = self.owner.spawn(
+                    argv, env=env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                )
+                self._await(process, command)
+            running.check()
+
+    def _await(self, process: subprocess.Popen[bytes], command: str) -> None:
+        try:
+            code = process.wait(PREPARE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.owner.stop(process)
+            code = None
+        if code != 0:
+            outcome = f"ended with exit code {code}" if code is not None else f"took over {PREPARE_TIMEOUT_S:.0f} s"
+            tail = "\n  ".join(self.log("prepare").read_text(errors="replace").splitlines()[-10:])
+            raise NotMeasured(f"prepare: `{command}` {outcome}", hint=f"its last lines:\n  {tail}")
+
+
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word

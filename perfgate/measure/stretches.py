@@ -1,0 +1,115 @@
+"""The two stretches of load that are measured: the counting pass and the timed round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from perfgate.errors import NotMeasured
+from perfgate.measure.collector import Collector, Reading, Stretch, Target
+from perfgate.measure.load import Generator, Load
+from perfgate.measure.service import RunningService
+from perfgate.measure.stand import Stand
+from perfgate.measure.usage import Usage, UsageSampler
+from perfgate.model import Flaw, FlawKind, Round
+
+Options = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one stretch gave: its readings, the flaws found, and for a timed round the facts about it."""
+
+    readings: tuple[Reading, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
+    facts: Round | None = None
+
+
+@dataclass
+class Bench:
+    """A fresh service under one scenario's generator, and the collectors that watch it."""
+
+    scenario: str
+    stand: Stand
+    service: RunningService
+    generator: Generator
+    collectors: Sequence[Collector]
+    options: Options
+    statements: dict[str, str]
+
+    def count(self) -> Taken:
+        """The counting pass: every task a fixed number of times, one request at a time, watched after each."""
+        watching = [collector for collector in self.collectors if collector.stretch is Stretch.COUNTING]
+        target = self._target()
+
+        def observe(endpoint: str) -> None:
+            for collector in watching:
+                collector.observe(self._for(collector, target), endpoint)
+
+        for collector in watching:
+            collector.begin(self._for(collector, target))
+        load = self.generator.count(self.service.url, observe)
+        target.load = load
+        readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
+        return Taken(tuple(readings), tuple(self._flaws(load, None)))
+
+    def round(self, index: int, *, warmup: float) -> Taken:
+        """One timed round, after `warmup` seconds that do not count. A flaw makes it invalid, whatever it measured."""
+        watching = [collector for collector in self.collectors if collector.stretch is Stretch.ROUND]
+        target, before = self._target(), self.service.snapshot()
+        with UsageSampler(self.service.processes) as sampler:
+            for collector in watching:
+                collector.begin(self._for(collector, target))
+            load = self.generator.round(self.service.url, index, warmup=warmup)
+        target.load, target.usage = load, sampler.usage
+        readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
+        flaws = self._flaws(load, index)
+        if not flaws:
+            flaws = [
+                self._flaw(FlawKind.SERVICE_RESTARTED, f"{who} ended during the load", index)
+                for who in self.service.lost(before)
+            ]
+        return Taken(tuple(readings), tuple(flaws), self._facts(load, sampler.usage, valid=not flaws))
+
+    def _target(self) -> Target:
+        return Target(
+            root=self.stand.root,
+            scenario=self.scenario,
+            side=self.stand.side,
+            service=self.service,
+            database=self.stand.database,
+            statements=self.statements,
+        )
+
+    def _for(self, collector: Collector, target: Target) -> Target:
+        target.options = {**collector.options, **self.options.get(collector.name, {})}
+        return target
+
+    def _flaws(self, load: Load, index: int | None) -> list[Flaw]:
+        """What the load says of itself; a service that is gone explains everything else that went wrong."""
+        try:
+            self.service.check()
+        except NotMeasured as error:
+            return [replace(self._flaw(FlawKind.SERVICE_DIED, error.args[0], None), detail=error.hint)]
+        counted = "" if index is not None else "queries.*"
+        return [
+            replace(flaw, round=index, side=self.stand.side, metrics=counted or flaw.metrics) for flaw in load.flaws
+        ]
+
+    def _flaw(self, kind: FlawKind, because: str, index: int | None) -> Flaw:
+        return Flaw(kind, because, self.scenario, index, self.stand.side)
+
+    def _facts(self, load: Load, usage: Usage, *, valid: bool) -> Round:
+        return Round(
+            scenario=self.scenario,
+            index=load.index,
+            seconds=load.seconds,
+            requests=len(load.records),
+            reached=load.reached,
+            generator_cpu=load.generator_cpu,
+            lag=load.lag,
+            sampler_cpu=usage.sampler_cpu,
+            side=self.stand.side,
+            asked=load.asked,
+            valid=valid,
+        )

@@ -1,0 +1,221 @@
+"""The report for step summaries and comments: the verdict and what failed on top, everything else folded."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from perfgate.model import Result
+from perfgate.publish import words
+from perfgate.publish.digest import Counsel, Digest, Group, Row, Stretch, Trouble, Unruled
+
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_INLINE = re.compile(r"[!\"#$&*:<>@\[\\\]^_`{|}~]")
+_LINKED = re.compile(r"@|#|://|www\.|gh-\d", re.IGNORECASE)
+"""What GitHub would turn into a mention, a reference or a link, even when it is written in entities."""
+
+_MOST_NAMES = 30
+_FINDINGS = "| | Rule | Observed | Compared with | Change |\n|---|---|---:|---:|---:|"
+_SAMPLES = "| Sample | Value | Base |\n|---|---:|---:|"
+_ROUNDS = (
+    "| Scenario | Side | Round | Requests | Rate | Generator | Lag | Sampling | |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---|"
+)
+_CUT = "\n\n_There is more: it did not fit here. The other reports of this run have all of it._\n"
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """GitHub's Markdown, of at most `limit` UTF-16 units (GitHub counts them so) where a limit is given.
+
+    What does not fit is left out from the end, by whole sections and whole lines of tables.
+    """
+
+    name: ClassVar[str] = "markdown"
+    suffix: ClassVar[str] = ".md"
+
+    limit: int | None = None
+
+    def render(self, result: Result) -> str:
+        """The whole report, or as much of it as may be."""
+        sections = list(_sections(Digest(result)))
+        if self.limit is None:
+            return _joined(sections)
+        return _fitted(sections, self.limit)
+
+
+REPORT = Markdown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A part of the page: lines of which each may be left out with all that follow it, between two that stay."""
+
+    head: str
+    lines: tuple[str, ...] = ()
+    foot: str = ""
+
+    def text(self, count: int | None = None) -> str:
+        return "\n".join(part for part in (self.head, *self.lines[:count], self.foot) if part)
+
+
+def _joined(sections: Iterable[_Section]) -> str:
+    return "\n\n".join(section.text() for section in sections) + "\n"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _fitted(sections: Sequence[_Section], limit: int) -> str:
+    whole = _joined(sections)
+    if _size(whole) <= limit:
+        return whole
+    kept, room = list[str](), limit - _size(_CUT)
+    for section in sections:
+        text = section.text()
+        if _size(text) + 2 > room:
+            kept.append(_shortened(section, room - 2))
+            break
+        kept.append(text)
+        room -= _size(text) + 2
+    return "\n\n".join(filter(None, kept)) + _CUT
+
+
+def _shortened(section: _Section, room: int) -> str:
+    """As many lines of the section as fit; nothing when not even one does."""
+    room -= _size(section.text(0)) + 1
+    count = 0
+    for line in section.lines:
+        room -= _size(line) + 1
+        if room < 0:
+            break
+        count += 1
+    return section.text(count) if count else ""
+
+
+def code(text: str) -> str:
+    """Text from outside, word for word: no markup in it counts, and nothing in it becomes a mention or a link."""
+    return f"<code>{_entities(text)}</code>" if text else ""
+
+
+def prose(text: str) -> str:
+    """A sentence with words from outside in it: like `code`, but only for what is quoted or would become a link."""
+    quoted = text.split("`")
+    if len(quoted) % 2 == 0:
+        quoted = [text]
+    return "".join(code(part) if number % 2 else _unlinked(part) for number, part in enumerate(quoted))
+
+
+def _unlinked(text: str) -> str:
+    return " ".join(code(word) if _LINKED.search(word) else _escaped(word) for word in text.split(" "))
+
+
+def _escaped(text: str) -> str:
+    """Text that goes on in a line: only what would be markup there."""
+    return _INLINE.sub(_entity, text)
+
+
+def _entity(sign: re.Match[str]) -> str:
+    # GitHub makes links of mail addresses even in code and out of entities, unless something stands after the @
+    return "&#64;<!-- -->" if sign[0] == "@" else f"&#{ord(sign[0])};"
+
+
+def _entities(text: str) -> str:
+    return _PUNCTUATION.sub(_entity, text)
+
+
+def _sections(digest: Digest) -> Iterator[_Section]:
+    mark = "✅" if digest.passed else "❌" if digest.measured else "⚠️"
+    yield _Section(f"## {mark} {prose(digest.headline)}\n\nperfgate · {prose(digest.subject)}")
+    lasting = [_trouble(trouble) for trouble in digest.troubles if not trouble.healed]
+    failures = [_Section(_FINDINGS, tuple(map(_group, digest.failures)))] if digest.failures else []
+    yield from (*failures, *lasting) if digest.measured else (*lasting, *failures)
+    if digest.attention:
+        counts = Counter({group.status: 0 for group in digest.attention})
+        for group in digest.attention:
+            counts[group.status] += len(group.rows)
+        yield _Section(f"### {words.tally(counts)}\n\n{_FINDINGS}", tuple(map(_group, digest.attention)))
+    if digest.advice:
+        yield _Section("### Advice\n", tuple(map(_advice, digest.advice)))
+    for scenario, rows in digest.quiet:
+        title = f"{prose(scenario)}: {words.tally(Counter(row.status for row in rows))}"
+        yield _folded(title, _FINDINGS, map(_row, rows))
+    for scenario, samples in digest.unruled:
+        title = f"{prose(scenario)}: {words.many(len(samples), 'sample')} without a rule"
+        yield _folded(title, _SAMPLES, map(_sample, samples))
+    yield _folded("How it was measured", "| | |\n|---|---|", _facts(digest))
+    if digest.rounds:
+        yield _folded("Round by round", _ROUNDS, map(_round, digest.rounds))
+
+
+def _folded(title: str, head: str, lines: Iterable[str]) -> _Section:
+    return _Section(f"<details><summary>{title}</summary>\n\n{head}", tuple(lines), "\n</details>")
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _group(group: Group) -> str:
+    """A line for one finding with its reason, or for several that share one."""
+    if len(group.rows) == 1:
+        row = group.rows[0]
+        name = code(row.name) + (f" in {prose(row.scenario)}" if row.scenario else "")
+        return _cells(row, _lines(name, prose(row.because), code(row.statement), prose(row.rule)))
+    names = ", ".join(f"{code(row.name)} {row.observed}".rstrip() for row in group.rows[:_MOST_NAMES])
+    more = f" and {len(group.rows) - _MOST_NAMES} more" if len(group.rows) > _MOST_NAMES else ""
+    told = _lines(prose(group.title), prose(group.because), names + more)
+    return _line(f"**{group.status}**", told, "", "", "")
+
+
+def _row(row: Row) -> str:
+    return _cells(row, code(row.name))
+
+
+def _cells(row: Row, rule: str) -> str:
+    change = _lines(row.change, row.certainty, words.bars(row.base, row.head))
+    return _line(f"**{row.status}**", rule, row.observed, f"{row.against} {row.reference}".strip(), change)
+
+
+def _lines(*parts: str) -> str:
+    return "<br>".join(filter(None, parts))
+
+
+def _trouble(trouble: Trouble) -> _Section:
+    log = "\n".join(map(_entities, trouble.detail))
+    return _Section(f"**{prose(trouble.title)}**: {prose(trouble.because)}", (f"\n<pre>{log}</pre>",) if log else ())
+
+
+def _advice(counsel: Counsel) -> str:
+    about = ", ".join(filter(None, (counsel.severity, counsel.place)))
+    tried = f"Tried: {counsel.verified}" if counsel.verified else ""
+    told = _lines(prose(counsel.evidence), prose(counsel.remedy), prose(tried))
+    return f"- **{prose(counsel.title)}** ({prose(about)})<br>{told}"
+
+
+def _sample(sample: Unruled) -> str:
+    return _line(_lines(code(sample.name), prose(sample.note)), sample.value, sample.base_value)
+
+
+def _facts(digest: Digest) -> Iterator[str]:
+    for label, fact in digest.facts:
+        yield _line(label, prose(fact))
+    for stretch in digest.stretches:
+        yield _line("rounds", prose(stretch.sentence))
+    for trouble in digest.troubles:
+        if trouble.healed:
+            yield _line("spoilt", prose(f"{trouble.title}: {trouble.because}"))
+    for name, spent, share in digest.phases:
+        yield _line("time", prose(f"{name}: {spent}, {share}"))
+    for note in digest.notes:
+        yield _line("note", prose(note))
+
+
+def _round(taken: Stretch) -> str:
+    numbers = (taken.requests, taken.rate, taken.generator, taken.lag, taken.sampler)
+    valid = "" if taken.valid else "not valid"
+    return _line(prose(taken.scenario), taken.side, taken.rounds, *numbers, valid)

@@ -1,0 +1,172 @@
+"""The report people read where they typed the command: what failed first, then everything, then how it was measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TextIO
+
+from perfgate.model import Result, Status
+from perfgate.publish import words
+from perfgate.publish.digest import Counsel, Digest, Group, Row, Trouble
+from perfgate.publish.report import inert
+from perfgate.publish.sheet import LABEL, Sheet
+
+PLAIN_WIDTH = 100
+NARROWEST = 40
+A_SCREEN = 40
+"""Lines after which the verdict is told again, because the first line has scrolled away."""
+
+_STYLES = {
+    Status.FAIL: "bold red",
+    Status.MISSING: "bold red",
+    Status.INVALID: "bold magenta",
+    Status.WARN: "yellow",
+    Status.UNSURE: "yellow",
+    Status.NEW: "cyan",
+    Status.IMPROVED: "green",
+    Status.PASS: "green",
+}
+_SIGNS = {"limit": "≤ ", "floor": "≥ ", "was": "was ", "": ""}
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Plain text of a given width in cells, in colour where asked."""
+
+    name: ClassVar[str] = "terminal"
+    suffix: ClassVar[str] = ".txt"
+
+    width: int = PLAIN_WIDTH
+    colour: bool = False
+
+    @classmethod
+    def on(cls, stream: TextIO) -> Terminal:
+        """What `stream` can show: a terminal's width, and colour unless the environment says otherwise."""
+        from rich.console import Console
+
+        console = Console(file=stream)
+        coloured = console.color_system is not None and not console.no_color
+        return cls(console.width if stream.isatty() else PLAIN_WIDTH, coloured)
+
+    def render(self, result: Result) -> str:
+        """The whole report; every line ends with a line break."""
+        digest = Digest(result)
+        sheet = Sheet(max(self.width, NARROWEST))
+        _story(sheet, digest)
+        return inert(sheet.text(colour=self.colour))
+
+
+REPORT = Terminal()
+
+
+def _story(sheet: Sheet, digest: Digest) -> None:
+    sheet.prose(digest.headline, _verdict(digest))
+    sheet.prose(digest.subject, "dim")
+    for block in (*digest.blocking, *digest.attention):
+        if isinstance(block, Trouble):
+            _trouble(sheet, block)
+        else:
+            _group(sheet, block)
+    _advice(sheet, digest.advice)
+    for scenario, rows in digest.quiet:
+        _passed(sheet, scenario, rows)
+    _unruled(sheet, digest)
+    _how(sheet, digest)
+    if sheet.lines > A_SCREEN:
+        sheet.space()
+        sheet.prose(digest.headline, _verdict(digest))
+
+
+def _verdict(digest: Digest) -> str:
+    return "bold green" if digest.passed else "bold red" if digest.measured else "bold magenta"
+
+
+def _group(sheet: Sheet, group: Group) -> None:
+    """Findings with one reason: a block for one, a heading and a table for several."""
+    sheet.space()
+    label, because = group.status.upper(), "" if group.told else group.because
+    if len(group.rows) > 1:
+        sheet.labelled(label, group.title, _STYLES[group.status], title="bold")
+        sheet.prose(because, indent=LABEL)
+        _table(sheet, group.rows, labels=False)
+        return
+    row = group.rows[0]
+    place = " · ".join(filter(None, (f"in {row.scenario}" if row.scenario else "", row.rule)))
+    sheet.labelled(label, row.name, _STYLES[group.status], title="bold", aside=place)
+    sheet.prose(because, indent=LABEL)
+    compared = "" if row.explained else row.compared
+    sheet.packed((compared, row.certainty, words.bars(row.base, row.head)), indent=LABEL)
+    sheet.prose(row.statement, "dim", indent=LABEL)
+
+
+def _trouble(sheet: Sheet, trouble: Trouble) -> None:
+    sheet.space()
+    sheet.labelled("FLAW", trouble.title, _STYLES[Status.INVALID], title="bold")
+    sheet.prose(trouble.because, indent=LABEL)
+    for line in trouble.detail:
+        sheet.quoted(line)
+
+
+def _advice(sheet: Sheet, advice: Iterable[Counsel]) -> None:
+    for counsel in advice:
+        sheet.space()
+        sheet.labelled("ADVICE", counsel.title, "bold blue", title="bold", aside=_about(counsel))
+        sheet.prose(counsel.evidence, indent=LABEL)
+        sheet.prose(counsel.remedy, indent=LABEL)
+        sheet.prose(f"Tried: {counsel.verified}" if counsel.verified else "", "green", indent=LABEL)
+
+
+def _about(counsel: Counsel) -> str:
+    return f"({', '.join(filter(None, (counsel.severity, counsel.place)))})"
+
+
+def _passed(sheet: Sheet, scenario: str, rows: Sequence[Row]) -> None:
+    sheet.space()
+    sheet.prose(f"{scenario}: {words.tally(Counter(row.status for row in rows))}", "bold")
+    _table(sheet, rows, labels=True)
+
+
+def _table(sheet: Sheet, rows: Sequence[Row], *, labels: bool) -> None:
+    """A line for each finding; a name too long for its column has a line of its own."""
+    numbers = [(row.observed, f"{_SIGNS[row.against]}{row.reference}", row.change) for row in rows]
+    widths = [max(map(sheet.cells, column)) for column in zip(*numbers, strict=True)]
+    room = sheet.width - LABEL - sum(width + 2 for width in widths if width)
+    longest = max(sheet.cells(row.name) for row in rows)
+    column = min(longest, max(room, 0))
+    for row, cells in zip(rows, numbers, strict=True):
+        sheet.begin(row.status.value if labels else "", _STYLES[row.status])
+        tail = "".join(f"  {sheet.right(cell, width)}" for cell, width in zip(cells, widths, strict=True) if width)
+        if sheet.cells(row.name) > column:
+            sheet.rest(row.name)
+            sheet.begin("", "")
+            sheet.line((f"{'':{column}}{tail}".rstrip(), ""))
+        else:
+            sheet.line((f"{sheet.left(row.name, column)}{tail}".rstrip(), ""))
+
+
+def _unruled(sheet: Sheet, digest: Digest) -> None:
+    """What was measured, of a run that no rule was applied to."""
+    for scenario, samples in digest.unruled if digest.result.verdict is None else ():
+        sheet.space()
+        sheet.prose(scenario, "bold")
+        width = max(sheet.cells(sample.value) for sample in samples)
+        for sample in samples:
+            sheet.fact(sheet.right(sample.value, width), sample.name, width + 4)
+
+
+def _how(sheet: Sheet, digest: Digest) -> None:
+    sheet.space()
+    sheet.prose("How it was measured", "bold")
+    spoilt = [("spoilt", f"{trouble.title}: {trouble.because}") for trouble in digest.troubles if trouble.healed]
+    rounds = [("rounds", stretch.sentence) for stretch in digest.stretches]
+    shares = ", ".join(f"{name} {spent} ({share})" for name, spent, share in digest.phases)
+    time = [("time", shares)] if shares else []
+    counts = ", ".join(f"{words.many(len(samples), 'sample')} of {scenario}" for scenario, samples in digest.unruled)
+    unruled = [("no rule", counts)] if counts and digest.result.verdict else []
+    notes = [("note", note) for note in digest.notes]
+    facts = [*digest.facts, *rounds, *spoilt, *time, *unruled, *notes]
+    indent = min(max(sheet.cells(label) for label, _ in facts) + 4, 24)
+    for label, fact in facts:
+        sheet.fact(label, fact, indent)

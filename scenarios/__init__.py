@@ -1,0 +1,1 @@
+"""What perfgate's own gate runs against."""

@@ -1,0 +1,39 @@
+"""What many tests share: a real Postgres, started once for each worker, and a database of its own for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from perfgate.measure import database as databases
+from perfgate.measure.database import Server, ServiceDatabase
+from perfgate.measure.ownership import Owner
+from perfgate.plan import Database
+
+_labels = count()
+
+
+@pytest.fixture(scope="session")
+def owner() -> Iterator[Owner]:
+    """Owns what tests start, until the last one is over."""
+    with Owner() as owner:
+        yield owner
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """An embedded Postgres. Tests that stop it or change its settings start one of their own."""
+    with Owner() as owner, databases.start(Database(provider="embedded"), Path.cwd(), owner, print) as server:
+        yield server
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[ServiceDatabase]:
+    """An empty database on `server`; dropped after the test."""
+    database = server.create(f"test_{next(_labels)}")
+    yield database
+    for name in (database.name, database.template):
+        server.execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)

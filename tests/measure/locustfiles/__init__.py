@@ -1,0 +1,1 @@
+"""Locustfiles and the small service that the tests of the load drive."""

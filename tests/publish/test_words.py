@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfgate.errors import ExitCode
+from perfgate.model import Flaw, FlawKind, Result, Side, Status, Unit, Verdict
+from perfgate.publish import words
+
+from .literals import ALL, CALLS, CART, NOT_MEASURED, P95, PRODUCTS, QUIET, found
+
+
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [
+        ("failed", "FAILED: 3 of 14 rules failed, 1 missing, 2 invalid"),
+        ("warned", "PASSED: 4 rules, 1 warning, 1 unsure, 2 new"),
+        ("passed", "PASSED: 2 rules"),
+        ("not_measured", "NOT MEASURED: service died in browse, round 2"),
+        ("not_judged", "NOT JUDGED: 1 sample of 1 round"),
+        ("nothing_judged", "FAILED: nothing was judged"),
+    ],
+)
+def test_the_headline_is_the_verdict_in_one_sentence(name: str, headline: str) -> None:
+    assert words.headline(ALL[name]) == headline
+
+
+@pytest.mark.parametrize(
+    ("statuses", "headline"),
+    [
+        ([Status.MISSING], "FAILED: 1 of 1 rule missing"),
+        ([Status.MISSING, Status.PASS], "FAILED: 1 of 2 rules missing"),
+        ([Status.FAIL, Status.MISSING, Status.WARN], "FAILED: 1 of 3 rules failed, 1 missing"),
+    ],
+)
+def test_a_failure_is_counted_by_its_kind(statuses: list[Status], headline: str) -> None:
+    findings = tuple(found(status, CALLS, CART, "because") for status in statuses)
+    assert words.headline(Result(QUIET, Verdict(statuses[0], ExitCode.FAILED, findings))) == headline
+
+
+def test_what_ended_the_run_is_named_before_what_spoilt_a_round() -> None:
+    flaws = (
+        Flaw(FlawKind.GENERATOR_SATURATED, "97 % of a core", "browse", 1),
+        Flaw(FlawKind.DATABASE_LOST, "the server closed the connection", "browse", side=Side.BASE),
+    )
+    result = replace(NOT_MEASURED, run=replace(NOT_MEASURED.run, flaws=flaws))
+    assert words.headline(result) == "NOT MEASURED: database lost in browse of the base"
+
+
+def test_a_run_that_never_began_says_why_in_its_headline() -> None:
+    flaws = (Flaw(FlawKind.NOT_MEASURED, "the service was not ready after 60 s", "browse"),)
+    result = replace(NOT_MEASURED, run=replace(NOT_MEASURED.run, flaws=flaws))
+    assert words.headline(result) == "NOT MEASURED: browse: the service was not ready after 60 s"
+
+
+@pytest.mark.parametrize(
+    ("observed", "reference", "told"),
+    [
+        (0.412, 0.3, ("412 ms", "300 ms")),
+        (0.30004, 0.3, ("300.04 ms", "300 ms")),
+        (0.3, 0.3, ("300 ms", "300 ms")),
+        (0.1006, 0.10051, ("101 ms", "100.5 ms")),
+        (0.412, None, ("412 ms", "")),
+        (None, 0.3, ("", "300 ms")),
+    ],
+)
+def test_rounding_never_hides_which_side_of_the_line_a_value_is_on(
+    observed: float | None, reference: float | None, told: tuple[str, str]
+) -> None:
+    assert words.pair(found(Status.FAIL, P95, PRODUCTS, "", observed, reference)) == told
+
+
+@given(st.floats(1e-4, 1e4), st.floats(1e-4, 1e4))
+def test_two_different_values_never_look_the_same(observed: float, reference: float) -> None:
+    seen, line = words.pair(found(Status.FAIL, P95, PRODUCTS, "", observed, reference))
+    assert (seen == line) == (observed == reference)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("limit", "310 ms to 440 ms"), ("tolerance", "+31 % to +44 %"), ("baseline", "+31 % to +44 %")]
+)
+def test_an_interval_is_told_in_the_terms_of_its_rule(kind: str, told: str) -> None:
+    assert words.interval(found(Status.FAIL, P95, PRODUCTS, "", 0.3, 0.2, interval=(0.31, 0.44), kind=kind)) == told
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part", "tells"),
+    [
+        ("31, was 1", "1", True),
+        ("31 calls", "1", False),
+        ("1.5 s", "1", False),
+        ("now 4.", "4", True),
+        ("412 ms is over", "412 ms", True),
+        ("412 msec", "412 ms", False),
+        ("anything", "", True),
+    ],
+)
+def test_a_number_is_told_only_as_a_word_of_its_own(sentence: str, part: str, tells: bool) -> None:
+    assert words.tells(sentence, part) is tells
+
+
+def test_both_sides_are_drawn_on_one_scale_with_gaps_where_a_round_gave_nothing() -> None:
+    assert words.bars((1.0, None), (2.0, 1.5)) == "▁× → █▅"
+    assert words.bars((), (1.0,)) == ""
+    assert words.bars((3.0,), (3.0,)) == "▁ → ▁"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.8, "800 ms"), (59.4, "59.4 s"), (60, "1 min"), (192.4, "3 min 12 s"), (3840, "1 h 4 min")]
+)
+def test_durations_are_told_as_people_say_them(seconds: float, told: str) -> None:
+    assert words.duration(seconds) == told
+
+
+def test_a_typical_value_is_the_median_of_the_rounds_that_gave_one() -> None:
+    assert words.typical((0.1, None, 0.9, 0.2), Unit.SECONDS) == "200 ms"
+    assert words.typical((None,), Unit.SECONDS) == ""

@@ -1,0 +1,121 @@
+"""The gate on a real service: every planted fault ends as it should, for the right reason, and no fault ends green."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+SHORTER = {"users: 8": "users: 8\n    round: 1 s\n    warmup: 500 ms\n    timeout: 3 s"}
+TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of perfgate ended."""
+
+    code: int
+    output: str
+    document: Mapping[str, Any]
+
+    def findings(self, *statuses: str) -> list[Mapping[str, Any]]:
+        return [found for found in self.document["findings"] if found["status"] in statuses]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the storefront in it, gated as at home but with shorter rounds, and its accepted baseline."""
+    project = tmp_path_factory.mktemp("shop")
+    shutil.copytree(
+        REPOSITORY / "scenarios", project / "scenarios", ignore=shutil.ignore_patterns("dist", "__pycache__")
+    )
+    text = (REPOSITORY / "budgets.yaml").read_text(encoding="utf-8")
+    for old, new in SHORTER.items():
+        assert old in text
+        text = text.replace(old, new)
+    (project / "budgets.yaml").write_text(text, encoding="utf-8")
+    first = gate(project)
+    assert first.code == 1
+    assert {found["kind"] for found in first.findings("missing")} == {"baseline"}, first.output
+    accept = perfgate(project, "accept", "--reason", "first baseline")
+    assert accept.returncode == 0, accept.stdout + accept.stderr
+    return project
+
+
+def perfgate(project: Path, *arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "STOREFRONT_FAULT": fault, "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "perfgate", *arguments],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def gate(project: Path, fault: str = "") -> Ended:
+    done = perfgate(project, "run", "browse", "--json", "result.json", fault=fault)
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    written = project / "result.json"
+    document = json.loads(written.read_text(encoding="utf-8"))
+    assert document["exit_code"] == done.returncode
+    return Ended(done.returncode, output, document)
+
+
+def test_the_unchanged_shop_is_green_and_was_measured(shop: Path) -> None:
+    ended = gate(shop)
+    assert ended.code == 0, ended.output
+    assert not ended.findings("fail", "missing", "invalid")
+    judged = {found["metric"] for found in ended.findings("pass", "improved", "warn")}
+    assert {"queries.calls", "queries.rows", "queries.blocks", "cpu.per_request", "bundle.brotli"} <= judged
+
+
+@pytest.mark.parametrize(
+    ("fault", "metric", "endpoint", "because"),
+    [
+        ("slow", "cpu.per_request", "", "is over the limit of 4 ms"),
+        ("n_plus_one", "queries.calls", "GET /customers/{id}/orders", "order_items"),
+        ("missing_index", "queries.blocks", "GET /customers/{id}/orders", "order_items"),
+        ("leak", "memory.growth", "", "is over the limit of 20 KB"),
+        ("errors", "response.errors", "GET /products/{id}", "is over the limit of 1 %"),
+        ("bloat", "bundle.brotli", "", "is over the limit of 15 KB"),
+    ],
+)
+def test_a_planted_regression_is_red_for_the_right_reason(
+    shop: Path, fault: str, metric: str, endpoint: str, because: str
+) -> None:
+    ended = gate(shop, fault)
+    assert ended.code == 1, ended.output
+    red = [f for f in ended.findings("fail") if f["metric"] == metric and f["scope"].get("endpoint", "") == endpoint]
+    assert red, ended.output
+    assert because in red[0]["because"]
+    assert metric in ended.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "because", "detail"),
+    [
+        ("hang", "unanswered requests", "GET /products/{id}"),
+        ("crash_mid_load", "service died", "planted crash at request 200"),
+    ],
+)
+def test_a_service_that_stops_serving_is_not_measured_and_never_slow(
+    shop: Path, fault: str, because: str, detail: str
+) -> None:
+    ended = gate(shop, fault)
+    assert ended.code == 3, ended.output
+    assert not [found for found in ended.findings("fail", "pass") if found["scope"].get("scenario")]
+    assert because in ended.findings("invalid")[0]["because"]
+    assert detail in ended.output
