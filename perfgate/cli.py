@@ -59,15 +59,16 @@ def run(
     quiet: bool,
 ) -> NoReturn:
     """The gate: measure, judge, report. Takes all scenarios, or the named ones."""
-    from perfgate import runner
+    from perfgate import publication, runner
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios)
     state = _clean_state(plan, json_path)
+    chosen = publication.choose([*reports, str(state / "report.html")])
     with Progress(quiet=quiet) as progress:
         result = runner.judged(runner.measure(plan, progress), plan, strict=strict)
     _save(result, state / runner.LAST_RESULT, json_path)
-    _publish(result, (*reports, str(state / "report.html")), quiet=quiet)
+    publication.publish(result, chosen, quiet=quiet)
     _end(result)
 
 
@@ -100,12 +101,12 @@ def judge(
     result_path: Path, config: Path, json_path: Path | None, reports: tuple[str, ...], strict: bool, quiet: bool
 ) -> NoReturn:
     """Judge a stored result by today's budgets and baselines, without measuring."""
-    from perfgate import runner
+    from perfgate import publication, runner
 
     plan = _plan(config, ())
     result = runner.judged(_read(result_path), plan, strict=strict)
     _save(result, json_path)
-    _publish(result, reports, quiet=quiet)
+    publication.publish(result, publication.choose(reports), quiet=quiet)
     _end(result)
 
 
@@ -115,10 +116,12 @@ def judge(
 @quiet_option
 def publish(result_path: Path, reports: tuple[str, ...], quiet: bool) -> None:
     """Tell the world of a judged result; ends with 0 whatever the verdict, since the gate has spoken already."""
+    from perfgate import publication
+
     result = _read(result_path)
     if result.verdict is None:
         raise BadRequest(f"{result_path}: was not judged yet", hint=f"type `perfgate judge {result_path}` first")
-    _publish(result, reports, quiet=quiet)
+    publication.publish(result, publication.choose(reports), quiet=quiet)
 
 
 @cli.command()
@@ -190,12 +193,12 @@ def _plan(config: Path, scenarios: tuple[str, ...]) -> Plan:
 
 def _clean_state(plan: Plan, json_path: Path | None) -> Path:
     """The state folder, without what an earlier run left: a run that dies must not leave another's verdict behind."""
-    from perfgate import runner
+    from perfgate import files, runner
 
     state = runner.state_folder(plan)
     for stale in (state / runner.LAST_RESULT, state / "report.html", json_path):
         if stale is not None:
-            stale.unlink(missing_ok=True)
+            files.clear(stale)
     return state
 
 
@@ -218,12 +221,6 @@ def _save(result: Result, *paths: Path | None) -> None:
     text = runfile.dump_result(result) if wanted else ""
     for path in wanted:
         files.write(path, text)
-
-
-def _publish(result: Result, reports: tuple[str, ...], *, quiet: bool) -> None:
-    from perfgate import publication
-
-    publication.publish(result, reports, quiet=quiet)
 
 
 def _end(result: Result) -> NoReturn:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from perfgate.errors import NotMeasured
+from perfgate.errors import BadRequest, NotMeasured
 
 
 def write(path: Path, text: str) -> None:
@@ -26,6 +26,17 @@ def write(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise NotMeasured(f"{path}: cannot be written: {error.strerror or error}", hint="free or grant room") from error
+
+
+def clear(path: Path) -> None:
+    """Remove the file, if it is there, and see that it can be written again. Raises BadRequest where it cannot."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadRequest(f"{path}: cannot be written: {error.strerror}", hint="name another place") from error
+    if not os.access(path.parent, os.W_OK):
+        raise BadRequest(f"{path}: cannot be written: {path.parent} is read-only", hint="name another place")
 
 
 def _as_usual(path: Path) -> None:

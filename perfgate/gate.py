@@ -100,7 +100,7 @@ class Gate:
         if not own and not named:
             file = BudgetsFile.from_parent(session, path=self._path, gate=self)
             own = [item for scenario in file.collect() for item in scenario.collect()]
-        items[:] = [item for item in items if not isinstance(item, RuleItem)] + own
+        items[:] = [*(item for item in items if not isinstance(item, RuleItem)), *own]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the report is."""
@@ -275,4 +275,5 @@ class RuleItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, None, self.nodeid
+        # pytest writes dots as colons where a node's id ends with this text, and metrics have dots
+        return self.path, None, f"{self.name} in {self.parent.name if self.parent else ''}"

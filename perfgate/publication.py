@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from perfgate import files
@@ -13,17 +14,26 @@ from perfgate.publish.report import Report
 from perfgate.publish.reports.terminal import Terminal
 from perfgate.publish.stream import Steady
 
+Chosen = tuple[Report, Path]
 
-def publish(result: Result, wanted: tuple[str, ...], *, quiet: bool) -> None:
-    """Write the reports and print the verdict. Raises BadRequest, before anything is written, for an unknown format."""
+
+def choose(wanted: Iterable[str]) -> list[Chosen]:
+    """The reports that are asked for, and their files, cleared of older ones. BadRequest for a format nobody writes."""
     chosen = [_chosen(text) for text in wanted]
+    for _, path in chosen:
+        files.clear(path)
+    return chosen
+
+
+def publish(result: Result, chosen: Iterable[Chosen], *, quiet: bool) -> None:
+    """Write the reports and print the verdict."""
     for report, path in chosen:
         files.write(path, report.render(result))
     text = Terminal.on(sys.stdout).render(result)
     Steady(sys.stdout).write(text.partition("\n")[0] + "\n" if quiet else text)
 
 
-def _chosen(text: str) -> tuple[Report, Path]:
+def _chosen(text: str) -> Chosen:
     """The report and the path that `html=page.htm`, or `page.html` alone, mean."""
     known = {report.name: report for report in shelf.known()}
     name, equals, path = text.partition("=")
