@@ -82,10 +82,16 @@ def test_every_reading_carries_the_name_of_its_artifact(root: Path) -> None:
     assert [reading.scope.artifact for reading in COLLECTOR.finish(target)] == ["scripts"] * 4 + ["styles"] * 4
 
 
-@pytest.mark.parametrize(("size", "noted"), [(0, False), (1, True)])
-def test_a_large_file_is_compressed_faster_and_the_reading_says_so(root: Path, size: int, noted: bool) -> None:
-    (root / "large.bin").write_bytes(bytes(bundle.BROTLI_LIMIT + size))
-    assert ("large.bin" in weighed(root, "large.bin")["bundle.brotli"].note) is noted
+@pytest.mark.parametrize(("limit", "quality"), [(12_000, 11), (11_999, 9)])
+def test_a_large_file_is_compressed_faster_and_the_reading_says_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch, limit: int, quality: int
+) -> None:
+    content = "".join(f"line {number**3 % 991}\n" for number in range(2000)).encode()[:12_000]
+    (root / "large.txt").write_bytes(content)
+    monkeypatch.setattr(bundle, "BROTLI_LIMIT", limit)
+    reading = weighed(root, "large.txt")["bundle.brotli"]
+    assert reading.value == len(brotli.compress(content, quality=quality))
+    assert ("large.txt" in reading.note) is (quality == 9)
 
 
 @pytest.mark.parametrize("pattern", ["/etc/*", ""])

@@ -276,6 +276,17 @@ def test_unused_indexes_are_named_unless_they_enforce_something(stock: ServiceDa
     assert reading.scope == Scope()
 
 
+def test_perfgates_own_sessions_outlive_a_pass_and_their_tables_are_none_of_the_services(
+    stock: ServiceDatabase,
+) -> None:
+    stock.restore()
+    with stock.connect() as own:
+        own.execute("CREATE TEMP TABLE draft AS SELECT 1 AS id")
+        tables = {reading.scope.table for reading in Tables().finish(Target(Path(), database=stock))}
+        assert own.execute("SELECT id FROM draft").fetchall() == [(1,)]
+    assert tables == {"", "stock", "archive.old"}
+
+
 def test_looking_at_tables_changes_nothing_about_them(stock: ServiceDatabase) -> None:
     values = {key: reading.value for key, reading in passed(stock, lambda connection: None).items()}
     assert values.pop(("indexes.unused", "")) == 3

@@ -153,6 +153,11 @@ def test_work_and_time_are_counted_per_request(shop: ServiceDatabase, service: S
     assert 0 < (value(readings, "queries.time", post) or 0) < (value(readings, "queries.time", get) or 0) < 60
 
 
+def test_times_are_in_seconds(shop: ServiceDatabase, service: Service) -> None:
+    _, readings = count(shop, [("GET /", lambda: service.execute("SELECT pg_sleep(0.1) FROM generate_series(1, 2)"))])
+    assert 0.2 <= (value(readings, "queries.time") or 0) < 50
+
+
 def test_what_came_before_the_first_counted_request_is_left_out(shop: ServiceDatabase, service: Service) -> None:
     target = Target(Path(), database=shop)
     COLLECTOR.begin(target)

@@ -11,7 +11,7 @@ import pytest
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
 from perfgate.measure.database import ServiceDatabase
 
-PRINT_VARIABLES = "import os; print(*(os.environ.get(n) for n in ('PGHOST', 'PGDATABASE', 'DATABASE_URL', 'EXTRA')))"
+PRINT_VARIABLES = "import os; print(*(os.environ.get(n) for n in ('PGHOST', 'PGHOSTADDR', 'DATABASE_URL', 'EXTRA')))"
 
 
 @pytest.fixture
@@ -113,7 +113,8 @@ def test_a_command_that_fails_is_not_measured_with_its_last_lines(
     error = failure(database, tmp_path, log, "python -c pass", "python migrate.py")
     assert isinstance(error, NotMeasured)
     assert "`python migrate.py` ended with exit code 1" in str(error)
-    assert error.hint.splitlines()[1:] == ["  no such revision", "  step one"] or "step one" in error.hint
+    assert "step one" in error.hint
+    assert "no such revision" in error.hint
     assert "no such revision" in log.read_text()
 
 
@@ -123,9 +124,10 @@ def test_a_command_finds_the_database_in_its_environment_and_nothing_of_the_call
     """A developer's own DATABASE_URL must not be migrated, even when the caller passes its environment on."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://precious")
     monkeypatch.setenv("PGHOST", "precious")
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
     (tmp_path / "show.py").write_text(PRINT_VARIABLES)
     database.setup(["python show.py"], tmp_path, {**os.environ, "EXTRA": "more"}, log)
-    assert log.read_text().splitlines()[1] == f"127.0.0.1 {database.name} {database.url} more"
+    assert log.read_text().splitlines()[1] == f"127.0.0.1 None {database.url} more"
 
 
 def test_a_variable_of_the_plan_goes_before_perfgates(database: ServiceDatabase, tmp_path: Path, log: Path) -> None:

@@ -118,7 +118,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def unrecorded(records: Sequence[Record], log: Sequence[Entry]) -> list[str]:
-    """Requests sent between the first and the last recorded one of which there is no record.
+    """Requests that a process sent between the first and the last recorded one, and of which there is no record.
 
     The paths end in the epoch second in which the locustfile sent them, right before Locust noted its own.
     """
