@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from perfgate.judge.rules import RuleBook
 from perfgate.judge.tolerances import Reference
-from perfgate.model import Baseline, Key, Noise, Run, Sample
+from perfgate.model import Baseline, Finding, Key, Level, Noise, Run, Sample, Status
 from perfgate.plan import Rule, Tolerance
 from perfgate.units import show
+
+CALLS = "queries.calls"
 
 _SHOWN_CHARACTERS = 160
 
@@ -27,6 +29,8 @@ class Statements:
         self.texts.update(run.statements)
         self._now = _by_key(run.samples)
         self._before = _by_key(sample for baseline in baselines.values() for sample in baseline.samples)
+        before = (sample.key for baseline in baselines.values() for sample in baseline.samples)
+        self._endpoints = {sample.key for sample in run.samples} & set(before)
         self._of_endpoint: dict[Key, set[Key]] = {}
         for key in (*self._now, *self._before):
             self._of_endpoint.setdefault(_endpoint(key), set()).add(key)
@@ -41,6 +45,33 @@ class Statements:
             for rule in book.binding(key)
             if isinstance(rule, Tolerance)
         ]
+
+    def come_and_gone(self, book: RuleBook) -> Iterator[Finding]:
+        """The statements that an endpoint sends and its baseline does not know, or the other way round, by name.
+
+        Only those that no rule judges, and only for endpoints that were there before.
+        """
+        for key in sorted(self._now.keys() ^ self._before.keys()):
+            counted = key.metric == CALLS and key.scope.scenario in self._baselines
+            if not counted or _endpoint(key) not in self._endpoints or book.binding(key):
+                continue
+            now, text = self._now.get(key), self._shown(key)
+            before = _first(self._before.get(key))
+            yield Finding(
+                metric=key.metric,
+                scope=key.scope,
+                unit=self._metrics[key.metric].unit,
+                status=Status.NEW if now else Status.IMPROVED,
+                level=Level.WARN if now else Level.INFO,
+                because=f"a statement that the baseline does not have: {text}" if now else f"no longer sent: {text}",
+                kind="statement",
+                observed=_first(now),
+                reference=before if not now else None,
+            )
+
+    def _shown(self, key: Key) -> str:
+        text = self.texts.get(key.scope.statement, key.scope.statement)
+        return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
     def unsent(self, key: Key) -> Reference | None:
         """A reference of zero for a statement that its endpoint did not send when the baseline was accepted."""
@@ -63,9 +94,7 @@ class Statements:
             return ""
         unit = self._metrics[key.metric].unit
         now, before = _first(self._now.get(worst)), _first(self._before.get(worst))
-        text = self.texts.get(worst.scope.statement, worst.scope.statement)
-        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-        return f"; most of it: {show(now, unit)} a request, was {show(before, unit)}, of {shown}"
+        return f"; most of it: {show(now, unit)} a request, was {show(before, unit)}, of {self._shown(worst)}"
 
 
 def _by_key(samples: Iterable[Sample]) -> dict[Key, Sample]:

@@ -33,6 +33,7 @@ def judge(run: Run, rules: Sequence[Rule], baselines: Mapping[str, Baseline], *,
     findings += [_spoil(f, spoilt) for f in absent]
     findings += absent_baselines(rules, bench.book, run, baselines)
     findings += flaw_findings(spoilt)
+    findings += bench.statements.come_and_gone(bench.book)
     if strict:
         findings = [replace(f, level=Level.FAIL) if f.status is Status.UNSURE else f for f in findings]
     return _verdict(findings)
@@ -101,7 +102,8 @@ class _Bench:
             answer = judge_tolerance(case, rule, reference, self.run)
         if answer.status not in (Status.FAIL, Status.WARN):
             return answer
-        return replace(answer, because=answer.because + self.statements.culprit(case.sample.key))
+        note = f" ({case.sample.note})" if case.sample.note and case.sample.note not in answer.because else ""
+        return replace(answer, because=answer.because + note + self.statements.culprit(case.sample.key))
 
     def _alpha(self, sample: Sample, noisy: int) -> float:
         """This decision's share of the run's chance of a false red.

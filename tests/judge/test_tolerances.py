@@ -106,3 +106,16 @@ def test_new_and_vanished_statements_are_named_by_a_rule_about_statements() -> N
         ("new", Status.FAIL),
         ("old", Status.IMPROVED),
     ]
+
+
+def test_statements_that_come_and_go_are_named_without_any_rule_about_them() -> None:
+    endpoint: dict[str, Any] = {"endpoint": "GET /orders"}
+    texts = {"new": "SELECT fresh", "old": "SELECT stale"}
+    before = baseline(sample(CALLS, 1.0, **endpoint), sample(CALLS, 1.0, statement="old", **endpoint), statements=texts)
+    now = run(sample(CALLS, 1.0, **endpoint), sample(CALLS, 1.0, statement="new", **endpoint), statements=texts)
+    verdict = judge(now, [tolerance("queries.calls", fail=0.0)], {"browse": before})
+    assert verdict.exit_code == 0
+    assert [f.because for f in verdict.findings if f.kind == "statement"] == [
+        "a statement that the baseline does not have: SELECT fresh",
+        "no longer sent: SELECT stale",
+    ]

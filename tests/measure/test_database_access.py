@@ -42,7 +42,6 @@ def test_variables_of_the_caller_do_not_lead_perfgate_elsewhere(
         "PGHOSTADDR": "127.0.0.9",
         "PGSSLMODE": "verify-full",
         "PGOPTIONS": "-c work_mem=1MB",
-        "PGSERVICE": "nowhere",
         "PGCLIENTENCODING": "LATIN1",
         "PGAPPNAME": "other",
     }.items():

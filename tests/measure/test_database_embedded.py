@@ -87,7 +87,7 @@ def start(owner: Owner, said: list[str] | None = None) -> str:
         return server.version
 
 
-@pytest.mark.parametrize("found", INSTALLED, ids=lambda found: found.version.split()[2])
+@pytest.mark.parametrize("found", INSTALLED, ids=lambda found: found.version.split()[1])
 def test_every_installation_here_makes_a_server_with_its_extensions(
     found: Installation, owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +175,7 @@ def test_binaries_that_cannot_be_moved_and_not_be_reached_are_an_error(
     owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir(mode=0o700)
-    closed = Installation(tmp_path / "bin", "postgres (PostgreSQL) 18.1", "PATH", ("pg_stat_statements",))
+    closed = Installation(tmp_path / "bin", "PostgreSQL 18.1", "PATH", ("pg_stat_statements",))
     monkeypatch.setattr(installation, "find", lambda: closed)
     with pytest.raises(NotMeasured, match="is closed to the user that Postgres runs as"):
         start(owner)

@@ -18,8 +18,9 @@ from socketserver import ThreadingUnixStreamServer
 
 import pytest
 
+from perfgate import plan
 from perfgate.errors import NotMeasured
-from perfgate.measure import ownership, procfs, reaper
+from perfgate.measure import database, ownership, procfs, reaper
 from perfgate.measure.ownership import Owner
 
 # A daemon of the old school: two forks and a session of its own, so that neither group nor parent lead to it.
@@ -232,7 +233,7 @@ def forged_ledger(*things: reaper.Thing) -> Path:
 def test_ledgers_in_a_folder_that_others_can_write_to_are_refused(tmp_path: Path) -> None:
     (tmp_path / f"perfgate-{os.getuid()}").mkdir(mode=0o777)
     (tmp_path / f"perfgate-{os.getuid()}").chmod(0o777)
-    with pytest.raises(NotMeasured, match="open to others"), Owner():
+    with pytest.raises(NotMeasured, match="not a folder of yours alone"), Owner():
         pass
 
 
@@ -365,6 +366,36 @@ def test_a_container_is_asked_to_go_until_it_is_gone(tmp_path: Path) -> None:
         engine.shutdown()
     assert owner.problems == []
     assert Engine.asked == ["/containers/abc?force=1&v=1"] * 3
+
+
+def test_kill_9_drops_databases_on_a_server_that_is_not_ours_whoever_is_connected(tmp_path: Path, owner: Owner) -> None:
+    code = """
+import sys, time
+from perfgate.measure.ownership import Owner
+with Owner() as owner:
+    owner.database(sys.argv[1], sys.argv[2])
+    print(flush=True)
+    time.sleep(1000)
+"""
+    with database.start(plan.Database(provider="embedded"), tmp_path, owner, lambda text: None) as server:
+        made = server.create("head")
+
+        def there() -> bool:
+            return bool(server.monitor.execute("SELECT FROM pg_database WHERE datname = %s", [made.name]).fetchall())
+
+        with (
+            made.connect(),
+            subprocess.Popen(
+                [sys.executable, "-c", code, server.access.url("postgres"), made.name],
+                env={**os.environ, "TMPDIR": str(tmp_path)},
+                stdout=subprocess.PIPE,
+            ) as run,
+        ):
+            assert run.stdout is not None
+            run.stdout.readline()
+            assert there()
+            run.kill()
+            assert eventually(lambda: not there())
 
 
 def test_a_step_that_fails_keeps_no_other_from_being_taken(tmp_path: Path) -> None:

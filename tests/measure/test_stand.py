@@ -1,0 +1,100 @@
+"""A stand with a real Postgres: what `setup` and `prepare` made is what every start begins with."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from perfgate.errors import NotMeasured
+from perfgate.measure.database import Server
+from perfgate.measure.ownership import Owner
+from perfgate.measure.stand import Stand
+from perfgate.measure.stopwatch import Stopwatch
+from perfgate.model import Side
+from perfgate.plan import Database, Plan, Service
+from tests.projects import Project, visit
+
+SERVER = """\
+import http.server, os, sys
+import psycopg
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+            if self.path == "/add":
+                connection.execute("INSERT INTO seen VALUES (1)")
+            count = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
+        body = str(count).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+ASK = 'python -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()" {url}/add'
+
+
+def stand(folder: Path, server: Server, owner: Owner, side: Side, *prepare: str) -> Stand:
+    (folder / "server.py").write_text(SERVER, encoding="utf-8")
+    (folder / "schema.sql").write_text("CREATE TABLE seen (id int);", encoding="utf-8")
+    service = Service("python server.py {port}", env={"DATABASE_URL": "{database_url}"}, ready="/")
+    plan = Plan(
+        root=folder,
+        file=folder / "budgets.yaml",
+        service=service,
+        database=Database(setup=("schema.sql",), prepare=prepare),
+        scenarios={},
+        artifacts={},
+        rules=(),
+    )
+    (folder / "logs").mkdir()
+    return Stand(plan, side, folder, server, owner, folder / "logs", Stopwatch(), lambda _: None)
+
+
+def answer(url: str) -> str:
+    import urllib.request
+
+    with urllib.request.urlopen(url) as response:
+        return str(response.read().decode())
+
+
+def test_every_start_begins_with_what_was_prepared(tmp_path: Path, server: Server, owner: Owner) -> None:
+    prepared = stand(tmp_path, server, owner, Side.HEAD, ASK, ASK)
+    prepared.prepare()
+    for _ in range(2):
+        with prepared.fresh("browse") as service:
+            assert answer(f"{service.url}/") == "2"
+            assert answer(f"{service.url}/add") == "3"
+
+
+def test_a_preparation_that_fails_says_so_with_its_last_words(tmp_path: Path, server: Server, owner: Owner) -> None:
+    broken = stand(tmp_path, server, owner, Side.BASE, "python -c \"print('no seeds'); raise SystemExit(4)\"")
+    with pytest.raises(NotMeasured, match="ended with exit code 4") as caught:
+        broken.prepare()
+    assert "no seeds" in str(caught.value)
+
+
+def test_a_database_that_is_lost_under_the_load_is_no_verdict(tmp_path: Path) -> None:
+    project: Project = visit(tmp_path)
+    project.write("schema.sql", "CREATE TABLE seen (id int);")
+    project.replace("budgets.yaml", "scenarios:", "database: {provider: embedded, setup: [schema.sql]}\nscenarios:")
+    project.replace("budgets.yaml", "python server.py {port}", "python server.py {port} {database_port}")
+    project.write("behaviour.py", KILL_POSTGRES.format(kill=int(signal.SIGKILL)))
+    code, output, document = project.gate()
+    assert code == 3, output
+    assert document["verdict"] == "invalid"
+    assert "Postgres" in output
+
+
+KILL_POSTGRES = """\
+import os, pathlib, sys
+if self.path == "/hello" and not os.path.exists("killed"):
+    for process in pathlib.Path("/proc").iterdir():
+        words = (process / "cmdline").read_bytes().split(b"\\0") if process.name.isdigit() else []
+        if words and words[0].endswith(b"/postgres") and any(sys.argv[2].encode() in word for word in words[1:]):
+            open("killed", "w").close()
+            os.kill(int(process.name), {kill})
+"""
