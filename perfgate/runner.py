@@ -85,11 +85,16 @@ class Measurement:
 
     def take(self) -> Run:
         """Measure everything the plan asks for. What cannot be measured is a flaw in the run, not an error."""
+        owner = Owner()
         try:
-            with Owner() as owner:
+            with owner:
+                for said in owner.swept:
+                    self._note(said)
                 self._scenarios(owner)
         except NotMeasured as error:
             self.flaws.append(Flaw(FlawKind.NOT_MEASURED, error.args[0], detail=error.hint))
+        for problem in owner.problems:
+            self._note(f"could not be cleaned up yet: {problem}")
         return self.run()
 
     @contextmanager

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from perfgate import runner
 from perfgate.cli import cli
+from perfgate.measure import collectors
 from perfgate.model import Noise, Status
 from perfgate.plan import Database, Scenario, Service
 from perfgate.settings import BudgetsFile, load
@@ -26,7 +27,7 @@ METRICS = ROOT / "docs/metrics.md"
 def metrics_page() -> str:
     """The page that lists every metric, as the code describes them."""
     lines = ["# Metrics", "", "Written from the collectors; `perfgate explain METRIC` says the same of one.", ""]
-    for collector in runner.collectors.known():
+    for collector in collectors.known():
         lines += [f"## {collector.name}", "", "| metric | kind | better | written like | |", "|---|---|---|---|---|"]
         for metric in collector.metrics:
             kind = "exact" if metric.noise is Noise.EXACT else "sampled"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from perfgate.model import Metric, Scope, Side
+from perfgate.model import Flaw, Metric, Scope, Side
 
 if TYPE_CHECKING:
     from perfgate.measure.database import ServiceDatabase
@@ -62,13 +62,15 @@ class Collector:
     """Base of all collectors: hooks that do nothing until a collector needs them.
 
     `options` maps each option's name to its default; its type is the default's type. One instance serves a whole run,
-    one stretch after the other, so what `begin` notes is for the `finish` that follows it.
+    one stretch after the other, so what `begin` notes is for the `finish` that follows it. `flaws` says, after `finish`,
+    why the readings of that stretch cannot be trusted.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
     stretch: ClassVar[Stretch]
     options: ClassVar[Mapping[str, object]] = {}
+    flaws: tuple[Flaw, ...] = ()
 
     def begin(self, target: Target) -> None:
         """Called right before the stretch."""

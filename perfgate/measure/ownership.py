@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -36,12 +37,14 @@ TERMS = {int(signal.SIGKILL): int(signal.SIGTERM)}  # how to ask first, where th
 
 
 def home() -> Path:
-    """The folder of this user's ledgers. NotMeasured when it is not safe: a ledger says what to kill and remove."""
+    """The folder of this user's ledgers. NotMeasured when others may write there: a ledger says what to kill."""
     folder = Path(tempfile.gettempdir()) / f"perfgate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
-    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise NotMeasured(f"{folder} is open to others", hint=f"remove it (rm -r {folder}), or set TMPDIR elsewhere")
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        hint = f"remove it (rm -r {folder}), or set TMPDIR to another place"
+        raise NotMeasured(f"{folder} is not a folder of yours alone", hint=hint)
     return folder
 
 
@@ -129,7 +132,6 @@ class Owner:
         `env` replaces the environment, as in Popen. The kernel sends `death_signal` when perfgate dies; unless that is
         SIGKILL, it is also how the program is asked to end (else SIGTERM). Raises OSError when it cannot be started.
         """
-
         self._entered()
         number = next(self._numbers)
         mark = f"{self.token}.{number}"
@@ -138,13 +140,13 @@ class Owner:
         def start() -> subprocess.Popen[bytes]:
             with _ErrorPipe() as errors:
                 process = subprocess.Popen(
-                    [*_launch(errors.childs, death_signal, user, environment), *argv],
+                    [*_launch(errors.far, death_signal, user, environment), *argv],
                     env=environment,
                     cwd=cwd,
                     stdin=stdin,
                     stdout=stdout,
                     stderr=stderr,
-                    pass_fds=(*pass_fds, errors.childs),
+                    pass_fds=(*pass_fds, errors.far),
                     start_new_session=True,
                 )
                 self._adopt(process, number, mark, death_signal)
@@ -218,7 +220,9 @@ class Owner:
     def _start_reaper(self, ledger: Path) -> subprocess.Popen[bytes]:
         # No mark of an outer perfgate may stand in its environment, or its reaper would stop ours before it is done.
         environment = {name: value for name, value in os.environ.items() if name not in (OWNER_MARK, SPAWN_MARK)}
-        environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+        ours = str(Path(__file__).parents[2])
+        paths = sys.path if ours in sys.path else [ours, *sys.path]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         return subprocess.Popen(
             [sys.executable, "-P", "-S", "-m", reaper.__name__, str(ledger), self.token, str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -259,18 +263,18 @@ class _ErrorPipe:
     """What a child says before it becomes its program; exec closes it, so reading ends when the program runs."""
 
     def __enter__(self) -> Self:
-        self._ours, self.childs = os.pipe()
+        self._ours, self.far = os.pipe()
         return self
 
     def read(self) -> str:
-        os.close(self.childs)
-        self.childs = -1
+        os.close(self.far)
+        self.far = -1
         return procfs.read_all(self._ours).decode()
 
     def __exit__(self, *error: object) -> None:
         os.close(self._ours)
-        if self.childs >= 0:
-            os.close(self.childs)
+        if self.far >= 0:
+            os.close(self.far)
 
 
 def _launch(errors: int, death_signal: int, user: tuple[int, int] | None, env: Mapping[str, str]) -> list[str]:

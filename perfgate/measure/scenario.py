@@ -62,35 +62,28 @@ class ScenarioRunner:
     on_round: Callable[[int, Taken], None]
 
     def run(self, more: Callable[[Measured], bool]) -> Measured:
-        """Count, take rounds, count again. What goes wrong with the service or the load becomes a flaw, not an error.
+        """Count, then take rounds. What goes wrong with the service or the load becomes a flaw, not an error.
 
         Once the required rounds are taken, `more` is asked whether another could still decide something.
         """
         measured = Measured(self.name, self.stand)
         with load.start(self.name, self.plan, self.stand.root, self.stand.owner, self.folder) as generator:
-            self._guarded(measured, lambda: self._first_start(measured, generator, more))
-            if self.plan.counting and not measured.spoilt:
-                self._guarded(measured, lambda: self._proof(measured, generator))
+            try:
+                self._measure(measured, generator, more)
+            except NotMeasured as error:
+                flaw = Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=self.stand.side, detail=error.hint)
+                measured.flaws.append(flaw)
         return measured
 
-    def _guarded(self, measured: Measured, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except NotMeasured as error:
-            flaw = Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=self.stand.side, detail=error.hint)
-            measured.flaws.append(flaw)
-
-    def _first_start(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
-        with self._bench(measured, generator) as bench:
-            if self.plan.counting:
-                self._count(measured, bench)
-            if not measured.spoilt:
-                self._rounds(measured, bench, more)
-
-    def _proof(self, measured: Measured, generator: Generator) -> None:
-        for _ in range(COUNTING_PASSES - 1):
+    def _measure(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
+        """Each counting pass has a service of its own, since collectors may end its sessions to read all counters."""
+        for _ in range(COUNTING_PASSES if self.plan.counting else 0):
             with self._bench(measured, generator) as bench:
                 self._count(measured, bench)
+            if measured.spoilt:
+                return
+        with self._bench(measured, generator) as bench:
+            self._rounds(measured, bench, more)
 
     @contextmanager
     def _bench(self, measured: Measured, generator: Generator) -> Iterator[Bench]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 OWN = "/* perfgate */"
 """Stands inside the statements that perfgate sends into a service's database, so that they are told from its own.
 
-Not in front: Postgres keeps a text from its first word on.
+Not in front of them: newer versions of Postgres keep a text from its first word on.
 """
 APPLICATION = "perfgate"
 """The application_name of perfgate's own sessions."""

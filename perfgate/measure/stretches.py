@@ -51,7 +51,7 @@ class Bench:
         load = self.generator.count(self.service.url, observe)
         target.load = load
         readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
-        return Taken(tuple(readings), tuple(self._flaws(load, None)))
+        return Taken(tuple(readings), tuple(self._flaws(load, None, watching)))
 
     def round(self, index: int, *, warmup: float) -> Taken:
         """One timed round, after `warmup` seconds that do not count. A flaw makes it invalid, whatever it measured."""
@@ -63,7 +63,7 @@ class Bench:
             load = self.generator.round(self.service.url, index, warmup=warmup)
         target.load, target.usage = load, sampler.usage
         readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
-        flaws = self._flaws(load, index)
+        flaws = self._flaws(load, index, watching)
         if not flaws:
             flaws = [
                 self._flaw(FlawKind.SERVICE_RESTARTED, f"{who} ended during the load", index)
@@ -85,8 +85,8 @@ class Bench:
         target.options = {**collector.options, **self.options.get(collector.name, {})}
         return target
 
-    def _flaws(self, load: Load, index: int | None) -> list[Flaw]:
-        """What the load says of itself; a service that is gone explains everything else that went wrong."""
+    def _flaws(self, load: Load, index: int | None, watching: Sequence[Collector]) -> list[Flaw]:
+        """What load and collectors say of themselves; a service that is gone explains all else that went wrong."""
         try:
             self.service.check()
         except NotMeasured as error:

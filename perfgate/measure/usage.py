@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.2
 SWITCHES_EVERY_S = 1.0
-PSS_EVERY_S = 2.0
-PSS_SHARE = 0.001
-"""PSS is read so seldom that it takes at most this share of a core; the kernel walks all pages of a process for it."""
 READING_TRIES = 3
 PEAK_SAMPLED = f"processes of another user: peaks between samples ({INTERVAL_S:g} s apart) are not seen"
 
@@ -31,9 +28,9 @@ class Usage:
 
     `times` (epoch seconds) goes with `rss`, `anonymous`, `threads`, `processes`, `cpu` and `switches`, which hold a
     value a sample; the last two add up from 0. So does `open_files`, unless the files of a member cannot be counted:
-    then it is empty, as `pss` is when nobody may read it. `peak` adds up what each process occupied at most since the
-    begin, over those alive together, so it is no less than the true peak. `sampler_cpu` is a share of one core. `note`
-    says what is weaker than promised here.
+    then it is empty. `pss` holds the first and the last value, or none when it may not be read. `peak` adds up what
+    each process occupied at most since the begin, over those alive together, so it is no less than the true peak.
+    `sampler_cpu` is a share of one core. `note` says what is weaker than promised here.
     """
 
     times: tuple[float, ...] = ()
@@ -199,8 +196,8 @@ class CpuMeter:
 class UsageSampler:
     """Samples while its block lasts; `usage` is known when it is over.
 
-    `processes` gives the family, parents before children, zombies included. What costs most is read before and after
-    the block, and seldom in it.
+    `processes` gives the family, parents before children, zombies included. PSS is read before and after the block
+    only: for it the kernel walks all pages of a process, some 15 ms per GB, and holds up its page faults.
     """
 
     def __init__(self, processes: Callable[[], list[int]]) -> None:
@@ -209,15 +206,14 @@ class UsageSampler:
         self._switches = _Switches()
         self._samples: list[_Sample] = []
         self._pss: list[int] = []
-        self._pss_every = PSS_EVERY_S
-        self._pss_read = self._switches_read = 0.0
+        self._switches_read = 0.0
         self._peaks_kept: set[int] = set()
         self._ticker = Ticker(self._step)
 
     def __enter__(self) -> Self:
         members = self._meter.read()
         self._peaks_kept = {member.pid for member in members if not procfs.forget_peak(member.pid)}
-        self._pss_every = max(PSS_EVERY_S, self._read_pss(members) / PSS_SHARE)
+        self._read_pss(members)
         self._read_switches(members)
         self._sample()
         self._ticker.start()
@@ -231,11 +227,9 @@ class UsageSampler:
         self.usage = self._summary()
 
     def _step(self) -> None:
-        members, now = self._sample(), time.monotonic()
-        if now - self._switches_read >= SWITCHES_EVERY_S:
+        members = self._sample()
+        if time.monotonic() - self._switches_read >= SWITCHES_EVERY_S:
             self._read_switches(members)
-        if now - self._pss_read >= self._pss_every:
-            self._read_pss(members)
 
     def _sample(self) -> list[Stat]:
         members = self._meter.read()
@@ -261,15 +255,12 @@ class UsageSampler:
         self._switches.read(members)
         self._switches_read = time.monotonic()
 
-    def _read_pss(self, members: list[Stat]) -> float:
-        """Note the family's PSS, if all of it may be read; CPU seconds that it took."""
-        began = time.thread_time()
+    def _read_pss(self, members: list[Stat]) -> None:
+        """Note the family's PSS, if all of it may be read."""
         found = [procfs.pss(member.pid) for member in procfs.still(members)]
         known = [value for value in found if value is not None]
         if found and len(known) == len(found):
             self._pss.append(sum(known))
-        self._pss_read = time.monotonic()
-        return time.thread_time() - began
 
     def _summary(self) -> Usage:
         if not self._samples:

@@ -33,7 +33,8 @@ UNUSED = _exact(
 )
 
 MOST_NAMED = 10
-TERMINATE_TIMEOUT_MS = 5_000
+TERMINATE_TIMEOUT_S = 5.0
+POLL_S = 0.01
 HANDED_OVER_AT_ONCE = 15
 COLLECTOR_DELAY_S = 0.6
 
@@ -50,11 +51,12 @@ SELECT {OWN} CASE schemaname WHEN 'public' THEN indexrelname ELSE schemaname || 
  WHERE idx_scan = 0 AND NOT indisunique AND NOT indisexclusion AND schemaname !~ '^pg_temp_'
  ORDER BY 1
 """
-_DISCONNECT = """
-SELECT count(*) FILTER (WHERE NOT pg_terminate_backend(pid, %s))
+_TERMINATE = """
+SELECT coalesce(array_agg(pid) FILTER (WHERE pg_terminate_backend(pid)), '{}')
   FROM pg_stat_activity
  WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s
 """
+_LEFT = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)"
 
 
 class Table(NamedTuple):
@@ -106,16 +108,23 @@ def _look(database: ServiceDatabase) -> tuple[dict[str, Table], list[str]]:
 
 
 def _end_sessions(database: ServiceDatabase) -> str:
-    """Have all sessions hand over their counts by ending them; a note when one did not end in time."""
+    """Have all sessions hand over their counts by ending them; a note when one did not end in time.
+
+    A session leaves pg_stat_activity after it handed over. That `pg_terminate_backend` waits for it is of no use here:
+    it waits for one after the other, and for a tenth of a second each.
+    """
     server = database.server
     with server.reporting("ending the service's sessions"):
-        asked = [TERMINATE_TIMEOUT_MS, database.name, APPLICATION]
-        row = server.monitor.execute(_DISCONNECT, asked).fetchone()
+        row = server.monitor.execute(_TERMINATE, [database.name, APPLICATION]).fetchone()
+        pids = row[0] if row else []
+        until = time.monotonic() + TERMINATE_TIMEOUT_S
+        while (left := server.monitor.execute(_LEFT, [pids]).fetchone()) != (0,) and time.monotonic() < until:
+            time.sleep(POLL_S)
     if server.major < HANDED_OVER_AT_ONCE:
         time.sleep(
             COLLECTOR_DELAY_S
         )  # a process of its own collects the counts, and answers with half a second's delay
-    return "a session did not end in time, and its counts are missing" if row is not None and row[0] else ""
+    return "" if left == (0,) else "a session did not end in time, and its counts are missing"
 
 
 def _readings(name: str, table: Table, growth: int, note: str) -> Iterator[Reading]:
