@@ -63,6 +63,11 @@ def _shortened(line: str, longest: int = LONGEST_LINE) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
+def quoted(sentence: str) -> list[str]:
+    """The sentence in parts: every second one stood between back-ticks, which are left out."""
+    return re.split(r"`([^`]+)`", sentence)
+
+
 def inert(text: str) -> str:
     """`text` as a CI log may hold it: GitHub's runner obeys `::command::` at the start of a line, `##[` anywhere."""
     return re.sub(r"(?m)^(\s*)::", r"\1: :", text).replace("##[", "## [")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from perfgate.errors import ExitCode
@@ -381,24 +380,16 @@ def hostile(text: str) -> Result:
 
 def many(count: int) -> Result:
     """A result of `count` findings, one in ten of them red, with six rounds on both sides of every one."""
-    return Result(
-        replace(QUIET, samples=tuple(_samples(count))),
-        Verdict(Status.FAIL, ExitCode.FAILED, tuple(_findings(count))),
+    scopes = [Scope(f"scenario {i % 7}", f"GET /things/{i}") for i in range(count)]
+    samples = (
+        Sample("response.p95", scope, tuple(0.1 + (i * j) % 13 / 1000 for j in range(6)), side)
+        for i, scope in enumerate(scopes)
+        for side in Side
     )
+    run = replace(QUIET, samples=tuple(samples))
+    return Result(run, Verdict(Status.FAIL, ExitCode.FAILED, tuple(map(_thing, range(count), scopes))))
 
 
-def _scopes(count: int) -> Iterator[Scope]:
-    return (Scope(f"scenario {i % 7}", f"GET /things/{i}") for i in range(count))
-
-
-def _samples(count: int) -> Iterator[Sample]:
-    for i, scope in enumerate(_scopes(count)):
-        for side in Side:
-            yield Sample("response.p95", scope, tuple(0.1 + (i * j) % 13 / 1000 for j in range(6)), side)
-
-
-def _findings(count: int) -> Iterator[Finding]:
-    for i, scope in enumerate(_scopes(count)):
-        status = Status.FAIL if i % 10 == 0 else Status.PASS
-        because = f"{i} ms is beside the limit of 100 ms; noise explains it only to 90 ms"
-        yield found(status, P95, scope, because, i / 1000, 0.1, i / 100, (0.01, 0.02), 6)
+def _thing(i: int, scope: Scope) -> Finding:
+    because = f"{i} ms is beside the limit of 100 ms; noise explains it only to 90 ms"
+    return found(Status.PASS if i % 10 else Status.FAIL, P95, scope, because, i / 1000, 0.1, i / 100, (0.01, 0.02), 6)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from perfgate.model import Result, Unit
 from perfgate.publish import words
 from perfgate.publish.digest import Digest, Row, Trouble, Unruled, Values
+from perfgate.publish.report import quoted
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -63,13 +64,10 @@ def _hash(text: str) -> str:
 
 def _quoted(text: str) -> Markup:
     """A sentence whose `quoted` parts are code."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
     code = Markup("<code>{}</code>")
-    return Markup().join(code.format(part) if number % 2 else part for number, part in enumerate(parts))
+    return Markup().join(code.format(part) if number % 2 else part for number, part in enumerate(quoted(text)))
 
 
 def _tally(rows: Iterable[Row]) -> str:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from perfgate.model import Result
 from perfgate.publish import words
 from perfgate.publish.digest import Counsel, Digest, Group, Row, Stretch, Trouble, Unruled
+from perfgate.publish.report import quoted
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _INLINE = re.compile(r"[!\"#$&*:<>@\[\\\]^_`{|}~]")
@@ -104,10 +105,7 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """A sentence with words from outside in it: like `code`, but only for what is quoted or would become a link."""
-    quoted = text.split("`")
-    if len(quoted) % 2 == 0:
-        quoted = [text]
-    return "".join(code(part) if number % 2 else _unlinked(part) for number, part in enumerate(quoted))
+    return "".join(code(part) if number % 2 else _unlinked(part) for number, part in enumerate(quoted(text)))
 
 
 def _unlinked(text: str) -> str:
