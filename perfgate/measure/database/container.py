@@ -61,7 +61,8 @@ def start(plan: Database, engine: Engine, owner: Owner, say: Callable[[str], Non
 
     BadRequest for a setting that is refused; NotMeasured when it does not start.
     """
-    _sweep(engine.client)
+    with _reporting("looking for containers that were left behind"):
+        _sweep(engine.client)
     password = secrets.token_urlsafe(24)
     running = _Running(_created(plan, engine, owner, password), plan.settings)
     try:
@@ -105,9 +106,8 @@ class _Running:
         return number if seen is not None and seen.name == "postgres" else None
 
     def remove(self) -> None:
-        import docker.errors
-
-        with suppress(docker.errors.NotFound):
+        """Remove it with its data. What the daemon refuses is not lost: the owner tries again at the end, and tells."""
+        with suppress(NotMeasured), _reporting("removing the container"):
             self.container.remove(force=True, v=True)
 
     def last_words(self) -> str:
@@ -129,7 +129,7 @@ class _Running:
             with _reporting("reading its log"):
                 return self.container.logs(tail=LOG_TAIL).decode(errors="replace")
         except NotMeasured as error:  # it is asked for to explain another problem
-            return error.args[0]
+            return str(error.args[0])
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def start(plan: Database, owner: Owner, say: Callable[[str], None]) -> Iterator[
     chosen = settings.chosen(plan.settings, found.libraries)
     embedded = _Embedded(folder, found.program("postgres"), account, owner, {**chosen, **OWN_SETTINGS}, plan.settings)
     where = "memory" if folder.is_relative_to(MEMORY) else folder.parent
-    say(f"database: {found.version.removeprefix('postgres ')} from {found.origin}, its data in {where}")
+    say(f"database: {found.version} from {found.origin}, its data in {where}")
     access, monitor = embedded.launch(password)
     try:
         settings.check_known(monitor, plan.settings)

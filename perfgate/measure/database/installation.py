@@ -20,7 +20,7 @@ DEBIAN = Path("/usr/lib/postgresql")
 HINT = "pip install 'perfgate[embedded]'"
 # Where a server looks for its libraries, from its folder of programs: relocatable builds, Debian, Fedora.
 _LIBRARY_FOLDERS = ("../lib", "../lib/postgresql", "../lib64/pgsql", "../lib64/postgresql")
-_VERSION = re.compile(r"\(PostgreSQL\) (\d+)\S*")
+_VERSION = re.compile(r"\(PostgreSQL\) ((\d+).*)")
 
 
 class Unfit(Exception):
@@ -101,9 +101,9 @@ def _version(postgres: Path) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise Unfit(f"it does not run here: {error}") from error
     match = _VERSION.search(said)
-    if match is None or int(match[1]) < OLDEST:
+    if match is None or int(match[2]) < OLDEST:
         raise Unfit(f"{said.strip()} is older than {OLDEST}")
-    return said.strip()
+    return f"PostgreSQL {match[1]}"
 
 
 def _library_folders(programs: Path) -> Iterator[Path]:

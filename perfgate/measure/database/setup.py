@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from perfgate.measure.database.server import ServiceDatabase
 
 LOG_LINES = 15
+ROLES_ARE_SHARED = (
+    "head and base have databases of their own on one server, so they share its roles: create a role only if it is "
+    "missing (DO $$ BEGIN CREATE ROLE app; EXCEPTION WHEN duplicate_object THEN NULL; END $$)"
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class Setup:
                 raise NotMeasured(f"{entry}: {said(error)}", hint=self.database.server.last_words()) from error
             position = error.diag.statement_position
             line = statement.line_of(int(position)) if position else statement.line
-            details = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
+            shared = ROLES_ARE_SHARED if isinstance(error, psycopg.errors.DuplicateObject) else ""
+            details = (error.diag.message_detail, error.diag.message_hint, error.diag.context, shared)
             hint = "\n  ".join(" ".join(part.split()) for part in details if part)
             self._note(f"{entry}:{line}: {said(error)}\n")
             raise NotMeasured(f"{entry}:{line}: {said(error)}", hint=hint) from error

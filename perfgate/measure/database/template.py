@@ -73,9 +73,10 @@ def _entry(installation: Installation) -> Path | None:
     try:
         folder = cache()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home, a read-only one, or somebody else's
+    except (OSError, RuntimeError):  # no home, or a read-only one
         return None
-    return folder / key if os.access(folder, os.W_OK) else None
+    ours = folder.stat().st_uid == os.geteuid()  # what stands in it is run, so it may be nobody else's
+    return folder / key if ours and os.access(folder, os.W_OK) else None
 
 
 def _restored(entry: Path, data: Path, account: Account, say: Callable[[str], None]) -> str | None:
