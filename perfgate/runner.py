@@ -115,7 +115,7 @@ class Measurement:
         self.progress.phase("start Postgres")
         with ExitStack() as stack:
             with self.watch("database start"):
-                server = stack.enter_context(database.start(self.plan.database, self.plan.root, owner, self._note))
+                server = stack.enter_context(database.start(self.plan.database, owner, self._note))
             self.postgres = Postgres(server.provider, server.version, dict(server.settings))
             yield server
 

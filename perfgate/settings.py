@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -121,6 +123,7 @@ def load(path: Path, known: Known) -> Plan:
     document = read(path, path.name)
     complaints = Complaints(document)
     entries = _typed(document, complaints)
+    entries = replace(entries, database=_with_secrets(entries.database, complaints))
     root = path.resolve().parent
     _check_surroundings(entries, root, complaints)
     _check_collectors(entries.collectors, known, complaints)
@@ -197,6 +200,16 @@ def _keys_at(place: Place) -> list[str]:
     types: dict[str, type] = {"service": Service, "database": Database, "scenarios": Scenario, "budgets": Budget}
     found = types.get(str(place[0]), BudgetsFile) if place else BudgetsFile
     return [f.name for f in fields(Regression if "regression" in place else found)]
+
+
+def _with_secrets(database: Database | None, complaints: Complaints) -> Database | None:
+    """`url` with `${NAME}` replaced from the environment: the file is in git, and a password must not be."""
+    if database is None or "$" not in database.url:
+        return database
+    filled = os.path.expandvars(database.url)
+    for name in re.findall(r"\$\{?(\w+)", filled):
+        complaints.add(("database", "url"), f"url: the environment variable {name} is not set")
+    return replace(database, url=filled)
 
 
 def _check_surroundings(entries: BudgetsFile, root: Path, complaints: Complaints) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,7 @@ def owner() -> Iterator[Owner]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """An embedded Postgres. Tests that stop it or change its settings start one of their own."""
-    with Owner() as owner, databases.start(Database(provider="embedded"), Path.cwd(), owner, print) as server:
+    with Owner() as owner, databases.start(Database(provider="embedded"), owner, print) as server:
         yield server
 
 

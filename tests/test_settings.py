@@ -200,3 +200,12 @@ def test_no_file_whatever_is_in_it_ends_in_a_traceback(project: Path, text: str)
     except PerfgateError as error:
         assert "budgets.yaml" in str(error)
         assert error.exit_code == 2
+
+
+def test_a_password_comes_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = GOOD.replace("provider: embedded", 'provider: url\n  url: "postgresql://me:${SHOP_PASSWORD}@127.0.0.1/shop"')
+    assert "the environment variable SHOP_PASSWORD is not set" in complaint(project, text)
+    monkeypatch.setenv("SHOP_PASSWORD", "secret")
+    database = load(write(project, text), KNOWN).database
+    assert database is not None
+    assert database.url == "postgresql://me:secret@127.0.0.1/shop"

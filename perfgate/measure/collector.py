@@ -62,7 +62,7 @@ class Collector:
     """Base of all collectors: hooks that do nothing until a collector needs them.
 
     `options` maps each option's name to its default; its type is the default's type. One instance serves a whole run,
-    one stretch after the other, so what `begin` notes is for the `finish` that follows it. `flaws` says, after `finish`,
+    one stretch after the other, so what `begin` notes is for the `finish` that follows it. After `finish`, `flaws` says
     why the readings of that stretch cannot be trusted.
     """
 
@@ -78,6 +78,6 @@ class Collector:
     def observe(self, target: Target, endpoint: str) -> None:
         """Called in a counting pass after each answered request, while nothing else is sent."""
 
-    def finish(self, target: Target) -> Iterable[Reading]:
+    def finish(self, target: Target) -> Iterable[Reading]:  # noqa: ARG002 - for those that override it
         """Called right after the stretch: its readings."""
         return ()

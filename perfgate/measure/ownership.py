@@ -223,15 +223,16 @@ class Owner:
         ours = str(Path(__file__).parents[2])
         paths = sys.path if ours in sys.path else [ours, *sys.path]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-        return subprocess.Popen(
-            [sys.executable, "-P", "-S", "-m", reaper.__name__, str(ledger), self.token, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
+        with _blocked(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # for good in the reaper, which inherits that
+            return subprocess.Popen(
+                [sys.executable, "-P", "-S", "-m", reaper.__name__, str(ledger), self.token, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
 
     def _undo_everything(self) -> None:
         for process, (number, _) in reversed(self._spawned.items()):
@@ -257,6 +258,16 @@ class Owner:
                 pipe.write(reaper.GOODBYE if done else b"")
             if done:
                 self._reaper.wait()
+
+
+@contextlib.contextmanager
+def _blocked(*numbers: signal.Signals) -> Iterator[None]:
+    """Have signals wait, in this thread and in what it starts, while the block lasts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _ErrorPipe:

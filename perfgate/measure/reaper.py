@@ -1,9 +1,9 @@
 """Undoes what a run started when perfgate itself cannot: after kill -9, or by the next start.
 
-`python -P -S -m perfgate.measure.reaper LEDGER TOKEN PARENT` runs beside perfgate in a session of its own, blocked on
-a pipe. When the pipe ends without a goodbye, everything that stands in the ledger is undone: processes, then
-containers, databases and folders. Standard library only, so that it is small and starts with nothing around it;
-psycopg is imported when a database has to be dropped.
+`python -P -S -m perfgate.measure.reaper LEDGER TOKEN PARENT` runs beside perfgate in a session of its own, waiting on
+a pipe, deaf to the signals that end a terminal session. When the pipe ends without a goodbye, everything that stands
+in the ledger is undone: processes, then containers, databases and folders. Standard library only, so that it is small
+and starts with nothing around it; psycopg is imported when a database has to be dropped.
 """
 
 from __future__ import annotations
@@ -262,8 +262,6 @@ def _ended_well(parent: int) -> bool:
 
 def main() -> None:
     """Wait beside the owner, and undo what it leaves behind."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     path, token, parent = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     with path.open(encoding="utf-8") as file:  # opened now: it may be deleted from under a long run
         if _ended_well(parent):

@@ -45,8 +45,8 @@ class Measured:
 
     @property
     def spoilt(self) -> bool:
-        """Whether something happened that no further round heals."""
-        return any(flaw.round is None for flaw in self.flaws)
+        """Whether something happened that no further round heals, and that leaves nothing worth measuring."""
+        return any(flaw.round is None and flaw.metrics == "*" for flaw in self.flaws)
 
 
 @dataclass

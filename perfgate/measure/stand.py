@@ -104,7 +104,10 @@ class Stand:
     def _run_prepare(self, commands: tuple[str, ...], running: RunningService) -> None:
         assert self.database is not None
         filled = {**self.database.placeholders(), "url": running.url, "port": str(running.port)}
-        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        # as in `setup`: whatever a developer's environment names, it is this database that is filled
+        variables = self.database.server.access.variables(self.database.name)
+        env = {**os.environ, **variables, "PATH": path}
         for command in commands:
             argv = [_filled(word, filled) for word in shlex.split(command)]
             with self.log("prepare").open("ab") as log:

@@ -91,10 +91,8 @@ class Bench:
             self.service.check()
         except NotMeasured as error:
             return [replace(self._flaw(FlawKind.SERVICE_DIED, error.args[0], None), detail=error.hint)]
-        counted = "" if index is not None else "queries.*"
-        return [
-            replace(flaw, round=index, side=self.stand.side, metrics=counted or flaw.metrics) for flaw in load.flaws
-        ]
+        said = (*load.flaws, *(flaw for collector in watching for flaw in collector.flaws))
+        return [replace(flaw, scenario=self.scenario, round=index, side=self.stand.side) for flaw in said]
 
     def _flaw(self, kind: FlawKind, because: str, index: int | None) -> Flaw:
         return Flaw(kind, because, self.scenario, index, self.stand.side)

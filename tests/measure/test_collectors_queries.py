@@ -359,7 +359,7 @@ def test_a_pass_that_never_began_has_no_readings(shop: ServiceDatabase) -> None:
 def small_server() -> Iterator[Server]:
     """A server of this test's own, with room for no more than a hundred statements."""
     plan = Database(provider="embedded", settings={"pg_stat_statements.max": "100"})
-    with Owner() as owner, databases.start(plan, Path(), owner, print) as server:
+    with Owner() as owner, databases.start(plan, owner, print) as server:
         yield server
 
 

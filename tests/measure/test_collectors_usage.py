@@ -71,7 +71,7 @@ def running(tmp_path: Path, owner: Owner) -> Iterator[RunningService]:
 
 @pytest.fixture
 def postgres(tmp_path: Path, owner: Owner) -> Iterator[ServiceDatabase]:
-    with database.start(Database(provider="embedded"), tmp_path, owner, lambda text: None) as server:
+    with database.start(Database(provider="embedded"), owner, lambda text: None) as server:
         yield server.create("head")
 
 

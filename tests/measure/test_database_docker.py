@@ -34,7 +34,7 @@ from perfgate.measure import database
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
 plan = Database(provider="docker", image=sys.argv[1])
-with Owner() as owner, database.start(plan, Path.cwd(), owner, lambda text: None) as server:
+with Owner() as owner, database.start(plan, owner, lambda text: None) as server:
     print(owner.token, flush=True)
     time.sleep(1000)
 """
@@ -68,7 +68,7 @@ def client() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="module")
 def owned(client: DockerClient) -> Iterator[tuple[Owner, Server]]:
-    with Owner() as owner, databases.start(PLAN, Path.cwd(), owner, print) as server:
+    with Owner() as owner, databases.start(PLAN, owner, print) as server:
         yield owner, server
 
 
@@ -114,14 +114,14 @@ def test_the_postmaster_is_known_where_it_can_be_seen(owned: tuple[Owner, Server
 
 
 def test_two_containers_at_once_do_not_disturb_each_other(owned: tuple[Owner, Server]) -> None:
-    with Owner() as owner, databases.start(PLAN, Path.cwd(), owner, print) as server:
+    with Owner() as owner, databases.start(PLAN, owner, print) as server:
         assert server.access.port != owned[1].access.port
     assert owned[1].monitor.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_container_is_removed_when_its_block_ends(client: DockerClient) -> None:
     with Owner() as owner:
-        with databases.start(PLAN, Path.cwd(), owner, print):
+        with databases.start(PLAN, owner, print):
             assert len(of(client, owner.token)) == 1
         assert of(client, owner.token) == []
     assert owner.problems == []
@@ -133,7 +133,7 @@ def test_data_is_kept_in_a_volume_where_memory_is_short_and_goes_with_the_contai
     import docker.errors
 
     monkeypatch.setattr(container, "has_room", lambda: False)
-    with Owner() as owner, databases.start(PLAN, Path.cwd(), owner, print):
+    with Owner() as owner, databases.start(PLAN, owner, print):
         (name,) = of(client, owner.token)
         (mount,) = client.containers.get(name).attrs["Mounts"]
         assert client.volumes.get(mount["Name"]).id
@@ -163,7 +163,7 @@ def test_a_container_that_nobody_had_noted_yet_is_removed_by_the_next_start(clie
         name: client.containers.create(IMAGE, labels={container.PROCESS_LABEL: label}) for name, label in labels.items()
     }
     try:
-        with Owner() as owner, databases.start(PLAN, Path.cwd(), owner, print):
+        with Owner() as owner, databases.start(PLAN, owner, print):
             ids = {found.id for found in client.containers.list(all=True, ignore_removed=True)}
         assert {name for name, found in made.items() if found.id in ids} == {"living", "elsewhere"}
     finally:
@@ -178,7 +178,7 @@ def test_a_refused_setting_is_a_bad_request_that_names_it(name: str, value: str)
     with (
         Owner() as owner,
         pytest.raises(BadRequest, match=rf"database\.settings\.{name} is refused"),
-        databases.start(plan, Path.cwd(), owner, print),
+        databases.start(plan, owner, print),
     ):
         pass
 
@@ -192,7 +192,7 @@ def test_an_image_without_postgres_is_not_measured(client: DockerClient) -> None
         with (
             Owner() as owner,
             pytest.raises(NotMeasured, match=r"starting the container: .*no such file"),
-            databases.start(Database(provider="docker", image=tag), Path.cwd(), owner, print),
+            databases.start(Database(provider="docker", image=tag), owner, print),
         ):
             pass
         assert of(client, owner.token) == []
@@ -210,7 +210,7 @@ def test_a_container_that_ends_is_told_with_its_last_words(client: DockerClient)
         with (
             Owner() as owner,
             pytest.raises(NotMeasured, match="did not start") as caught,
-            databases.start(Database(provider="docker", image=tag), Path.cwd(), owner, print),
+            databases.start(Database(provider="docker", image=tag), owner, print),
         ):
             pass
         assert "no postgres here" in caught.value.hint
@@ -224,7 +224,7 @@ def test_auto_takes_docker_when_it_answers_and_says_so() -> None:
     said: list[str] = []
     with (
         Owner() as owner,
-        databases.start(Database(provider="auto", image=IMAGE), Path.cwd(), owner, said.append) as server,
+        databases.start(Database(provider="auto", image=IMAGE), owner, said.append) as server,
     ):
         assert server.provider == "docker"
     assert said == [
@@ -241,7 +241,7 @@ def test_auto_takes_embedded_when_docker_does_not_answer_and_says_why(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     said: list[str] = []
-    with databases.start(Database(), Path.cwd(), owner, said.append) as server:
+    with databases.start(Database(), owner, said.append) as server:
         assert server.provider == "embedded"
     assert said[0].startswith(f"database: embedded rather than docker, because {reason}")
 
@@ -250,7 +250,7 @@ def test_auto_takes_embedded_when_docker_does_not_answer_and_says_why(
 def test_auto_takes_embedded_when_the_image_cannot_be_had(owner: Owner) -> None:
     plan = Database(image="127.0.0.1:1/no/such:image")
     said: list[str] = []
-    with databases.start(plan, Path.cwd(), owner, said.append) as server:
+    with databases.start(plan, owner, said.append) as server:
         assert server.provider == "embedded"
     assert said[1].startswith("database: embedded rather than docker, because there is no image 127.0.0.1:1/no/such")
 
@@ -259,7 +259,7 @@ def test_docker_that_is_asked_for_and_does_not_answer_is_not_measured(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", NO_DAEMON)
-    with pytest.raises(NotMeasured, match="docker does not answer"), databases.start(PLAN, Path.cwd(), owner, print):
+    with pytest.raises(NotMeasured, match="docker does not answer"), databases.start(PLAN, owner, print):
         pass
 
 
@@ -267,7 +267,7 @@ def test_docker_that_is_asked_for_and_does_not_answer_is_not_measured(
 @pytest.mark.parametrize("image", ["127.0.0.1:1/no/such:image", "Not An Image"])
 def test_an_image_that_cannot_be_had_says_what_to_type(image: str, owner: Owner) -> None:
     plan = Database(provider="docker", image=image)
-    with pytest.raises(NotMeasured) as caught, databases.start(plan, Path.cwd(), owner, print):
+    with pytest.raises(NotMeasured) as caught, databases.start(plan, owner, print):
         pass
     assert f"docker pull {image}" in caught.value.hint
 
@@ -276,6 +276,6 @@ def test_docker_for_python_that_is_not_installed_says_what_to_install(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "docker", None)
-    with pytest.raises(NotMeasured) as caught, databases.start(PLAN, Path.cwd(), owner, print):
+    with pytest.raises(NotMeasured) as caught, databases.start(PLAN, owner, print):
         pass
     assert caught.value.hint == "pip install 'perfgate[docker]'"

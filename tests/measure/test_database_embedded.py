@@ -35,7 +35,7 @@ from pathlib import Path
 from perfgate.measure import database
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
-with Owner() as owner, database.start(Database(provider="embedded"), Path("/"), owner, lambda text: None) as server:
+with Owner() as owner, database.start(Database(provider="embedded"), owner, lambda text: None) as server:
     database = server.create("mine")
     database.freeze()
     print(Path(f"/proc/{server.pid}").stat().st_uid)
@@ -110,7 +110,7 @@ def fill(owner: Owner) -> list[str]:
 
 def start(owner: Owner, said: list[str] | None = None) -> str:
     """Start a server and stop it; its version."""
-    with databases.start(PLAN, Path.cwd(), owner, (said if said is not None else []).append) as server:
+    with databases.start(PLAN, owner, (said if said is not None else []).append) as server:
         server.create("one").freeze()
         return server.version
 
@@ -120,7 +120,7 @@ def test_every_installation_here_makes_a_server_with_its_extensions(
     found: Installation, owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "find", lambda: found)
-    with databases.start(PLAN, Path.cwd(), owner, print) as server:
+    with databases.start(PLAN, owner, print) as server:
         assert f" {server.version}" in found.version
         database = server.create("one")
         database.freeze()
@@ -265,7 +265,7 @@ def test_a_cache_that_belongs_to_somebody_else_is_not_used(owner: Owner, entry: 
 
 
 def test_the_password_that_is_cached_opens_no_running_server(owner: Owner, entry: Path) -> None:
-    with databases.start(PLAN, Path.cwd(), owner, print) as server:
+    with databases.start(PLAN, owner, print) as server:
         assert (entry / "password").read_text() != server.access.password
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(
@@ -283,7 +283,7 @@ def test_two_at_once_do_not_disturb_each_other() -> None:
         runs = []
         for _ in range(2):
             owner = stack.enter_context(Owner())
-            runs.append(stack.enter_context(databases.start(PLAN, Path.cwd(), owner, print)))
+            runs.append(stack.enter_context(databases.start(PLAN, owner, print)))
         first, second = (server.create("head") for server in runs)
         first.freeze()
         with second.connect() as connection:
@@ -340,6 +340,6 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(
 def test_a_refused_setting_stops_nothing_but_itself(owner: Owner) -> None:
     with (
         pytest.raises(BadRequest, match=r"database\.settings\.work_memm"),
-        databases.start(Database(provider="embedded", settings={"work_memm": "1MB"}), Path.cwd(), owner, print),
+        databases.start(Database(provider="embedded", settings={"work_memm": "1MB"}), owner, print),
     ):
         pass

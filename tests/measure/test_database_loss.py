@@ -28,7 +28,7 @@ from perfgate.measure import database
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
 plan = Database(**json.loads(sys.argv[1]))
-with Owner() as owner, database.start(plan, Path.cwd(), owner, lambda text: None) as server:
+with Owner() as owner, database.start(plan, owner, lambda text: None) as server:
     made = server.create("killed")
     made.freeze()
     print(json.dumps({"token": owner.token, "pid": server.pid, "name": made.name}), flush=True)
@@ -82,7 +82,7 @@ def test_kill_9_leaves_no_database_on_a_server_that_stays(
 
 def test_a_server_that_is_lost_is_not_measured_and_its_last_words_are_told(owner: Owner, tmp_path: Path) -> None:
     (tmp_path / "any.sql").write_text("SELECT 1")
-    with databases.start(Database(provider="embedded"), tmp_path, owner, print) as server:
+    with databases.start(Database(provider="embedded"), owner, print) as server:
         database = server.create("lost")
         database.freeze()
         assert server.pid is not None
@@ -103,6 +103,6 @@ def test_a_server_that_is_lost_is_not_measured_and_its_last_words_are_told(owner
 
 def test_a_server_that_is_lost_during_setup_is_not_measured(owner: Owner, tmp_path: Path) -> None:
     (tmp_path / "sleep.sql").write_text("SELECT 1;\nSELECT pg_terminate_backend(pg_backend_pid());\nSELECT 1;")
-    with databases.start(Database(provider="embedded"), tmp_path, owner, print) as server:
+    with databases.start(Database(provider="embedded"), owner, print) as server:
         with pytest.raises(NotMeasured, match=r"sleep\.sql:2: terminating connection"):
             server.create("lost").setup(["sleep.sql"], tmp_path, {}, tmp_path / "log")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from perfgate.errors import BadRequest
@@ -27,7 +25,7 @@ REFUSED = [
 def started(owner: Owner, **overrides: str) -> dict[str, str]:
     """The settings of a server started with these."""
     plan = Database(provider="embedded", settings=overrides)
-    with databases.start(plan, Path.cwd(), owner, print) as server:
+    with databases.start(plan, owner, print) as server:
         return dict(server.settings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -47,7 +46,7 @@ def at(server: Server, role: str = "", maintenance: str = "postgres") -> str:
 def cycle(url: str, owner: Owner, say: Callable[[str], None] = print, **settings: str) -> tuple[object, ...] | None:
     """Make a database, freeze and restore it; what is in force in it then."""
     plan = Database(provider="url", url=url, settings=settings)
-    with databases.start(plan, Path.cwd(), owner, say) as there:
+    with databases.start(plan, owner, say) as there:
         database = there.create("head")
         with database.connect() as connection:
             connection.execute("CREATE TABLE t AS SELECT 1")
@@ -105,7 +104,7 @@ def test_settings_in_the_plan_hold_for_perfgates_database_alone(server: Server, 
 
 def test_settings_of_the_run_are_those_in_force_in_perfgates_database(server: Server, owner: Owner) -> None:
     plan = Database(provider="url", url=at(server), settings={"work_mem": "7MB"})
-    with databases.start(plan, Path.cwd(), owner, print) as there:
+    with databases.start(plan, owner, print) as there:
         assert there.settings["work_mem"] == "7MB"
         assert there.provider == "url"
 
@@ -130,7 +129,7 @@ def test_a_setting_that_cannot_be_made_there_is_a_bad_request(
 def test_what_the_server_keeps_otherwise_is_said() -> None:
     plan = Database(provider="embedded", settings={"autovacuum": "on", "checkpoint_timeout": "5min"})
     said: list[str] = []
-    with Owner() as owner, databases.start(plan, Path.cwd(), owner, print) as server:
+    with Owner() as owner, databases.start(plan, owner, print) as server:
         with Owner() as visitor:
             cycle(at(server), visitor, said.append)
         where = f"the server at 127.0.0.1:{server.access.port}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 from perfgate.errors import NotMeasured
 from perfgate.measure.database import container, embedded, url
@@ -15,12 +14,7 @@ from perfgate.plan import Database
 __all__ = ["Server", "ServiceDatabase", "start"]
 
 
-def start(
-    plan: Database,
-    root: Path,  # noqa: ARG001 - every part of a stand is started with the folder that paths are relative to
-    owner: Owner,
-    say: Callable[[str], None],
-) -> AbstractContextManager[Server]:
+def start(plan: Database, owner: Owner, say: Callable[[str], None]) -> AbstractContextManager[Server]:
     """The server that `plan` asks for; `say` is told which it is and why. It ends with the `with` block.
 
     BadRequest for settings and URLs that are wrong, NotMeasured when no server can be had.

@@ -51,7 +51,7 @@ class Engine:
 
 def engine(image: str, say: Callable[[str], None]) -> Engine:
     """Reach the daemon, and have the image at hand: pulled unless it is there. NotMeasured says what is in the way."""
-    client, socket = _daemon()
+    client, socket = daemon()
     return Engine(client, socket, _image(client, image, say))
 
 
@@ -145,7 +145,8 @@ def _reporting(doing: str, *, hint: str = "") -> Iterator[None]:
         raise NotMeasured(f"{doing}: {reason}", hint=hint) from error
 
 
-def _daemon() -> tuple[DockerClient, str]:
+def daemon() -> tuple[DockerClient, str]:
+    """A client, and the socket it talks to. NotMeasured where no daemon answers."""
     try:
         import docker
         import docker.errors
