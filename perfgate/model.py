@@ -156,7 +156,8 @@ class FlawKind(StrEnum):
 class Flaw:
     """A reason not to trust a round (`round` counts from 1), or a whole scenario where `round` is None.
 
-    `metrics` is a glob of the metrics that it spoils; `detail` keeps what helps to mend it (last lines of a log).
+    `metrics` are globs of the metrics that it spoils, none for all; `detail` keeps what helps to mend it (the last lines
+    of a log).
     """
 
     kind: FlawKind
@@ -164,7 +165,7 @@ class Flaw:
     scenario: str = ""
     round: int | None = None
     side: Side = Side.HEAD
-    metrics: str = "*"
+    metrics: tuple[str, ...] = ()
     detail: str = ""
 
 

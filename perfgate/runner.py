@@ -179,7 +179,7 @@ class Measurement:
             collector.begin(target)
             return list(collector.finish(target))
         except NotMeasured as error:
-            spoilt = f"{collector.name}.*"
+            spoilt = tuple(metric.name for metric in collector.metrics)
             self.flaws.append(Flaw(FlawKind.COLLECTOR_FAILED, error.args[0], metrics=spoilt, detail=error.hint))
             return []
 

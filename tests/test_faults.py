@@ -116,6 +116,7 @@ def test_a_service_that_stops_serving_is_not_measured_and_never_slow(
 ) -> None:
     ended = gate(shop, fault)
     assert ended.code == 3, ended.output
-    assert not [found for found in ended.findings("fail", "pass") if found["scope"].get("scenario")]
+    assert not ended.findings("fail", "missing")
+    assert not [found for found in ended.findings("pass") if found["metric"].startswith(("response", "cpu", "memory"))]
     assert because in ended.findings("invalid")[0]["because"]
     assert detail in ended.output

@@ -20,14 +20,18 @@ def spoils(flaw: Flaw, found: Finding) -> bool:
     A rule that was about nothing anywhere may well have been about the scenario that could not be measured.
     """
     nowhere = found.status is Status.MISSING and not found.scope.scenario
-    return (nowhere or flaw.scenario in ("", found.scope.scenario)) and fnmatchcase(found.metric, flaw.metrics)
+    return (nowhere or flaw.scenario in ("", found.scope.scenario)) and _is_among(found.metric, flaw.metrics)
+
+
+def _is_among(metric: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(metric, glob) for glob in globs)
 
 
 def flaw_findings(flaws: Iterable[Flaw]) -> Iterator[Finding]:
     """One finding for each flaw, so that it is told even where no rule would have looked."""
     for flaw in flaws:
         yield Finding(
-            metric="measurement" if flaw.metrics == "*" else flaw.metrics,
+            metric=flaw.metrics[0] if len(flaw.metrics) == 1 else "measurement",
             scope=Scope(scenario=flaw.scenario),
             unit=Unit.COUNT,
             status=Status.INVALID,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perfgate.errors import NotMeasured
 from perfgate.measure import assembly, load
-from perfgate.measure.collector import Collector, Reading
+from perfgate.measure.collector import Collector, Reading, Stretch
 from perfgate.measure.load import Generator
 from perfgate.measure.service import RunningService
 from perfgate.measure.stand import Stand
@@ -19,6 +19,12 @@ from perfgate.plan import Scenario
 
 COUNTING_PASSES = 2
 """One to count, one to prove on fresh data that the counts are exact here."""
+
+MOST_SPOILT_ROUNDS = 3
+"""After so many rounds that something was wrong with, more of the same are not worth their time."""
+
+CROWDED = (FlawKind.GENERATOR_SATURATED, FlawKind.RATE_NOT_REACHED)
+"""Flaws that other work on the machine can cause, and that pass with it: as many rounds as are allowed are tried."""
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Measured:
     @property
     def spoilt(self) -> bool:
         """Whether something happened that no further round heals, and that leaves nothing worth measuring."""
-        return any(flaw.round is None and flaw.metrics == "*" for flaw in self.flaws)
+        return any(flaw.round is None and not flaw.metrics for flaw in self.flaws)
 
 
 @dataclass
@@ -112,8 +118,8 @@ class ScenarioRunner:
         measured.passes.append(taken.readings)
 
     def _rounds(self, measured: Measured, bench: Bench, more: Callable[[Measured], bool]) -> None:
-        """Valid rounds until there are enough. Invalid ones are taken again, up to half as many as were asked for."""
-        index = invalid = 0
+        """Valid rounds until there are enough; spoilt ones are taken again, within bounds."""
+        index = spoilt = 0
         while self._wants(measured, more):
             index += 1
             with self.stand.watch("rounds"):
@@ -127,8 +133,9 @@ class ScenarioRunner:
             if not taken.flaws:
                 measured.rounds.append(taken.readings)
                 continue
-            invalid += 1
-            if invalid > self.plan.rounds // 2:
+            spoilt += 1
+            crowded = all(flaw.kind in CROWDED for flaw in taken.flaws)
+            if spoilt >= (self.plan.max_rounds if crowded else MOST_SPOILT_ROUNDS):
                 measured.flaws.append(self._gave_up(measured, taken.flaws[-1], index))
                 return
 
@@ -140,4 +147,11 @@ class ScenarioRunner:
 
     def _gave_up(self, measured: Measured, last: Flaw, index: int) -> Flaw:
         words = f"{len(measured.rounds)} of {index} rounds were valid, {self.plan.rounds} are needed; {last.because}"
-        return replace(last, because=words, round=None)
+        own = (
+            metric
+            for collector in self.collectors
+            if collector.stretch is Stretch.ROUND
+            for metric in collector.metrics
+        )
+        globs = sorted({f"{metric.name.partition('.')[0]}.*" for metric in own})
+        return replace(last, because=words, round=None, metrics=tuple(globs))

@@ -78,7 +78,7 @@ def test_a_flaw_without_any_rule_to_spoil_is_told_all_the_same() -> None:
 
 
 def test_a_failed_rule_outweighs_an_invalid_measurement() -> None:
-    flaw = Flaw(FlawKind.COLLECTOR_FAILED, "broken", metrics="bundle.*")
+    flaw = Flaw(FlawKind.COLLECTOR_FAILED, "broken", metrics=("bundle.*",))
     verdict = judge(run(SLOW, flaws=(flaw,)), [BUDGET, limit("bundle.brotli", fail=1)], {})
     assert verdict.exit_code is ExitCode.FAILED
 

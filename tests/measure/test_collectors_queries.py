@@ -321,7 +321,7 @@ def test_counters_that_are_lost_make_no_values_but_a_flaw(shop: ServiceDatabase,
     (flaw,) = COLLECTOR.flaws
     assert (flaw.kind, flaw.metrics, flaw.scenario, flaw.side) == (
         FlawKind.STATEMENTS_EVICTED,
-        "queries.*",
+        ("queries.*",),
         "browse",
         Side.BASE,
     )

@@ -169,7 +169,7 @@ FAILED = Result(
             Flaw(
                 kind=FlawKind.COLLECTOR_FAILED,
                 because="dist/*.whl matches no file",
-                metrics="bundle.*",
+                metrics=("bundle.*",),
                 detail="build it first: python -m build",
             ),
         ),

@@ -17,7 +17,9 @@ def _bytes(name: str, meaning: str, drift: float = 0.03) -> Metric:
 
 RSS = _bytes("rss", "Resident memory of all processes of the service added up, on average over the round.")
 PEAK = _bytes("peak", "The most that each process of the service occupied since before the warm-up, added up.")
-ANONYMOUS = _bytes("anonymous", "Heaps and stacks: resident memory of the service that is no file's and not shared, on average.")
+ANONYMOUS = _bytes(
+    "anonymous", "Heaps and stacks: resident memory of the service that is no file's and not shared, on average."
+)
 PSS = _bytes("pss", "Memory of the service right after the round, shared pages divided among those who share them.")
 GROWTH = _bytes("growth", "Change of anonymous memory from the begin to the end of the round, per request.")
 
