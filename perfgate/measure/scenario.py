@@ -136,7 +136,7 @@ class ScenarioRunner:
             spoilt += 1
             crowded = all(flaw.kind in CROWDED for flaw in taken.flaws)
             if spoilt >= (self.plan.max_rounds if crowded else MOST_SPOILT_ROUNDS):
-                measured.flaws.append(self._gave_up(measured, taken.flaws[-1], index))
+                measured.flaws.append(self._gave_up(measured, taken.flaws[0], index))
                 return
 
     def _wants(self, measured: Measured, more: Callable[[Measured], bool]) -> bool:
@@ -145,8 +145,8 @@ class ScenarioRunner:
             return True
         return valid < self.plan.max_rounds and more(measured)
 
-    def _gave_up(self, measured: Measured, last: Flaw, index: int) -> Flaw:
-        words = f"{len(measured.rounds)} of {index} rounds were valid, {self.plan.rounds} are needed; {last.because}"
+    def _gave_up(self, measured: Measured, worst: Flaw, index: int) -> Flaw:
+        words = f"{len(measured.rounds)} of {index} rounds were valid, {self.plan.rounds} are needed; {worst.because}"
         own = (
             metric
             for collector in self.collectors
@@ -154,4 +154,4 @@ class ScenarioRunner:
             for metric in collector.metrics
         )
         globs = sorted({f"{metric.name.partition('.')[0]}.*" for metric in own})
-        return replace(last, because=words, round=None, metrics=tuple(globs))
+        return replace(worst, because=words, round=None, metrics=tuple(globs))
