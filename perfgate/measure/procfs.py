@@ -113,6 +113,8 @@ def forget_peak(pid: int) -> bool:
     """Have a process's peak start again from what it occupies now; False when that is not for us to say."""
     try:
         Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # proc_pid_clear_refs(5)
+    except GONE:
+        return True
     except OSError:
         return False
     return True

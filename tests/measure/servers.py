@@ -29,6 +29,6 @@ def version(which: str, preferred: Server, owner: Owner) -> Iterator[Server]:
         pytest.skip("there is only one PostgreSQL on this machine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(installation, "find", lambda: others[0])
-        started = databases.start(Database(provider="embedded"), Path.cwd(), owner, print)
+        started = databases.start(Database(provider="embedded"), owner, print)
         with started as server:
             yield server

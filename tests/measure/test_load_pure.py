@@ -116,7 +116,7 @@ def test_a_round_that_went_well_has_no_flaw(order: Order) -> None:
         (changed(cpu=0.2, waited=0.6), 0.005, False),
         (changed(lag=0.002), 0.005, False),
         (changed(lag=0.0021), 0.005, True),
-        (changed(lag=0.0021), 0.021, False),
+        (changed(lag=0.0021), 0.0085, False),
     ],
 )
 def test_a_generator_without_idle_time_or_with_a_late_loop_is_saturated(

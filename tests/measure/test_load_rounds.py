@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -82,7 +83,19 @@ def test_each_request_comes_back_as_the_service_saw_it_and_the_warm_up_does_not(
 
 
 def test_no_request_of_many_users_is_lost_and_all_connections_are_closed(service: Service, stage: Stage) -> None:
-    with stage.generator(FAST, users=8) as generator:
+    keeping = """
+    kept = []
+
+    @events.request.add_listener
+    def keep(response, **_):
+        kept.append(response)
+
+    @events.spawning_complete.add_listener
+    def keep_users(**_):
+        import gc
+        kept.extend(each for each in gc.get_objects() if isinstance(each, User))
+    """
+    with stage.generator(dedent(keeping) + FAST, users=8) as generator:
         for index in (1, 2):
             load = generator.round(service.url, index, warmup=0.1)
             assert unrecorded(load.records, service.log()) == []
@@ -105,6 +118,32 @@ def test_an_open_model_shows_a_stall_that_a_closed_one_hides(owner: Owner, stage
     assert FlawKind.UNANSWERED not in kinds(open_model)
 
 
+def test_an_open_model_counts_from_the_due_moment_when_the_generator_is_late(service: Service, stage: Stage) -> None:
+    text = """
+    began = time.perf_counter()
+
+    class Visitor(FastHttpUser):
+        @task
+        def fast(self):
+            global began
+            if time.perf_counter() - began > 0.5:
+                while time.perf_counter() - began < 0.8:  # nobody else gets a turn
+                    pass
+                began = float("inf")
+            self.client.get("/fast")
+
+    @events.test_start.add_listener
+    def begin(**_):
+        global began
+        began = time.perf_counter()
+    """
+    with stage.generator(text, rate=50.0, users=None, round=1.0) as generator:
+        load = generator.round(service.url, 1, warmup=0.1)
+    late = [record for record in load.records if record.latency - record.seconds > 0.1]
+    assert 5 < len(late) < 15
+    assert len(load.records) == pytest.approx(50, abs=1)
+
+
 def test_arrivals_neither_bunch_up_nor_wait_for_answers(service: Service, stage: Stage) -> None:
     text = FAST.replace("/fast/", "/slow/400/")
     with stage.generator(text, rate=40.0, users=None, round=1.0) as generator:
@@ -115,6 +154,33 @@ def test_arrivals_neither_bunch_up_nor_wait_for_answers(service: Service, stage:
     assert unrecorded(load.records, service.log()) == []
     if not kinds(load):
         assert load.reached == pytest.approx(40, abs=1)
+
+
+def test_users_that_come_for_one_task_leave_no_connection_behind(service: Service, stage: Stage) -> None:
+    text = """
+    from locust.exception import StopUser
+
+    class Visitor(FastHttpUser):
+        @task
+        def once(self):
+            self.client.get(f"/fast/{id(self)}", name="once")
+            raise StopUser
+    """
+    with stage.generator(text, rate=100.0, users=None, round=1.0) as generator:
+        counted, over = [0], threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.02):
+                counted.append(int(service.ask("/_open")))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        load = generator.round(service.url, 1, warmup=0.2)
+        over.set()
+        watcher.join()
+    assert len(load.records) == pytest.approx(100, abs=1)
+    assert kinds(load) <= NOISE
+    assert max(counted) < 50
 
 
 def test_the_rate_counts_tasks_wherever_they_are_defined_and_their_first_request_is_due(
@@ -132,8 +198,9 @@ def test_the_rate_counts_tasks_wherever_they_are_defined_and_their_first_request
         @task
         def pay(self):
             self.client.post("/fast/first", name="task")
+            before = time.perf_counter()
             self.wait()
-            self.client.post("/slow/30", name="second")
+            self.client.post(f"/slow/30/{time.perf_counter() - before}", name="second")
             self.interrupt()
 
     class Visitor(FastHttpUser):
@@ -145,6 +212,8 @@ def test_the_rate_counts_tasks_wherever_they_are_defined_and_their_first_request
     found = Counter(record.endpoint for record in load.records)
     assert found["POST task"] == pytest.approx(50, abs=1)
     assert 15 < found["POST second"] < 35
+    waited = [float(path.split("/")[3]) for path in service.paths() if path.startswith("/slow/30/")]
+    assert min(waited) >= 0.049  # wait() inside of a task is part of it
     assert all(record.latency == record.seconds for record in load.records if record.endpoint != "POST task")
     assert any(record.latency > record.seconds for record in load.records if record.endpoint == "POST task")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,19 @@ def test_a_sweep_leaves_a_process_alone_that_came_by_the_number_of_a_dead_one(ow
     assert alive(stranger.pid)
 
 
+def test_a_sweep_stops_what_has_the_mark_of_a_dead_owner_and_stands_in_no_ledger() -> None:
+    """Started right before the kill: it had no time to be written down."""
+    marked = subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": "other"})
+    stranger = subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": "others"})
+    forged_ledger()
+    assert eventually(lambda: procfs.marked(marked.pid, b"PERFGATE_OWNER=other"))
+    ownership.sweep(ownership.home())
+    assert marked.wait() == -signal.SIGKILL
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
 def test_a_sweep_removes_no_folder_that_lacks_the_token_in_its_name(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -329,14 +343,45 @@ with Owner() as owner:
     assert eventually(lambda: not alive(child))
 
 
+def test_a_folder_has_the_mode_that_was_asked_for_whatever_the_umask(owner: Owner) -> None:
+    before = os.umask(0o077)
+    try:
+        assert owner.folder("data", mode=0o755).stat().st_mode & 0o777 == 0o755
+    finally:
+        os.umask(before)
+
+
 def test_a_folder_is_removed_with_what_forbids_writing_in_it() -> None:
-    with Owner() as owner:
-        folder = owner.folder("data", mode=0o755)
-        assert folder.stat().st_mode & 0o777 == 0o755
-        (folder / "sealed" / "deeper").mkdir(parents=True)
-        (folder / "sealed" / "deeper" / "file").touch()
-        (folder / "sealed").chmod(0o500)
-    assert not folder.exists()
+    made = Path(tempfile.mkdtemp(prefix="perfgate-other-", dir="/tmp"))
+    made.chmod(0o777)
+
+    def fill_and_remove() -> None:
+        (made / "ours" / "sealed" / "deeper").mkdir(parents=True)
+        (made / "ours" / "sealed" / "deeper" / "file").touch()
+        (made / "ours" / "sealed").chmod(0o500)
+        (made / "ours").rename(made / "perfgate-other-1")
+        reaper.Folder(str(made / "perfgate-other-1"), "other").undo(fresh=True)
+
+    try:
+        as_nobody(fill_and_remove)
+        assert list(made.iterdir()) == []
+    finally:
+        shutil.rmtree(made)
+
+
+def as_nobody(work: Callable[[], None]) -> None:
+    """Root is forbidden nothing, so it sends somebody else."""
+    if os.getuid() != 0:
+        work()
+    elif os.fork() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    else:
+        os.wait()
 
 
 class Engine(BaseHTTPRequestHandler):
@@ -377,7 +422,7 @@ with Owner() as owner:
     print(flush=True)
     time.sleep(1000)
 """
-    with database.start(plan.Database(provider="embedded"), tmp_path, owner, lambda text: None) as server:
+    with database.start(plan.Database(provider="embedded"), owner, lambda text: None) as server:
         made = server.create("head")
 
         def there() -> bool:

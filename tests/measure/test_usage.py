@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,9 +221,16 @@ def test_a_family_that_dies_meanwhile_keeps_what_was_seen(program: Program) -> N
 
 
 def test_what_goes_wrong_while_sampling_is_raised_at_the_end() -> None:
-    answers = iter([[os.getpid()]] * 2)
-    with pytest.raises(StopIteration), UsageSampler(lambda: next(answers)):
-        assert eventually(lambda: next(answers, None) is None)
+    failed = threading.Event()
+
+    def processes() -> list[int]:
+        if threading.current_thread() is not threading.main_thread():
+            failed.set()
+            raise ZeroDivisionError
+        return [os.getpid()]
+
+    with pytest.raises(ZeroDivisionError), UsageSampler(processes):
+        assert failed.wait(60)
 
 
 def test_the_sampler_costs_next_to_nothing(program: Program) -> None:
@@ -304,7 +312,7 @@ def stat(pid: int, cpu: float, waited_for: float = 0.0, parent: int = 1, start: 
             id="a daemon that came and went",
         ),
         pytest.param(
-            [[stat(5, 0.0), stat(6, 1.0, parent=5)], [stat(5, 0.0, 1.0), stat(6, 0.1, parent=5, start=101)]],
+            [[stat(5, 0.0), stat(6, 1.0, parent=5)], [stat(5, 0.0), stat(6, 0.1, parent=5, start=101)]],
             0.1,
             id="another process by the number of one that ended",
         ),

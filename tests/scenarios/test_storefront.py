@@ -71,7 +71,7 @@ def disconnect_everybody(database: ServiceDatabase) -> None:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     wanted = plan.Database(provider="embedded")
-    with Owner() as owner, databases.start(wanted, ROOT, owner, lambda _: None) as started:
+    with Owner() as owner, databases.start(wanted, owner, lambda _: None) as started:
         yield started
 
 

@@ -6,10 +6,11 @@ pass and timed rounds give `Load`s: raw records, how well the generator kept up,
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,10 @@ def start(scenario: str, plan: Scenario, root: Path, owner: Owner, folder: Path)
         raise BadRequest(f"scenario {scenario}: no file {plan.locustfile}", hint=f"`locustfile:` is relative to {root}")
     if (plan.users is None) == (plan.rate is None):
         raise BadRequest(f"scenario {scenario}: needs either `users:` or `rate:`", hint="write `users: 8`")
+    if plan.master and not re.fullmatch(r"\S+:\d+", plan.master):
+        raise BadRequest(
+            f"scenario {scenario}: `master: {plan.master}` is no address", hint="write `master: 0.0.0.0:5557`"
+        )
     generator = Generator(scenario, plan, root.resolve(), owner, folder.resolve())
     try:
         generator.launch()
@@ -156,7 +161,8 @@ class Generator:
             users=plan.users or 0,
             rate=plan.rate,
         )
-        patience = warmup + plan.round + 2 * plan.timeout + PATIENCE_S
+        workers = WORKERS_TIMEOUT_S if self._expected_workers else 0.0
+        patience = warmup + plan.round + 2 * plan.timeout + workers + PATIENCE_S
         return self._play("round", order, lambda child: child.receive(patience))
 
     def close(self) -> None:
@@ -194,36 +200,37 @@ class Generator:
             tail = child.tail()
             self._abandon()
             words = f"Locust {error} in the middle of the load"
-            return self._load(order, [], (Flaw(FlawKind.LOAD_FAILED, words, self.scenario, order.index, detail=tail),))
+            flaw = Flaw(FlawKind.LOAD_FAILED, words, self.scenario, order.index or None, detail=tail)
+            return self._load(order, [], [flaw])
         except BaseException:
             self._abandon()  # it may be waiting for an answer that nobody gives
             raise
         self._raise_if_refused(reply)
-        facts = [Facts.load(values) for values in reply["facts"]]
-        if any(part.lost for part in facts):
-            self._abandon()
-        return self._load(order, facts, ())
+        facts, tail = [Facts.load(values) for values in reply["facts"]], child.tail()
+        if self._workers and any(part.lost for part in facts):
+            self._abandon()  # workers from elsewhere come back to the driver that they know
+        load = self._load(order, facts, ())
+        told = [replace(f, detail=tail) if f.kind is FlawKind.LOAD_FAILED else f for f in load.flaws]
+        return replace(load, flaws=tuple(told))
 
-    def _load(self, order: Order, facts: Sequence[Facts], flaws: tuple[Flaw, ...]) -> Load:
+    def _load(self, order: Order, facts: Sequence[Facts], flaws: Sequence[Flaw]) -> Load:
         taken = tuple(record for part in facts for record in self._records(part))
         errors: Counter[str] = Counter()
         for part in facts:
             errors.update(part.errors)
             errors.update(part.broken)
-        seconds = max((part.seconds for part in facts), default=order.seconds)
-        load = Load(
+        return Load(
             scenario=self.scenario,
             index=order.index,
-            seconds=seconds,
+            seconds=max((part.seconds for part in facts), default=order.seconds),
             records=taken,
             asked=order.rate,
             reached=validity.reached(order, facts, len(taken)),
             generator_cpu=max((part.cpu for part in facts), default=0.0),
             lag=max((part.lag for part in facts), default=0.0),
-            flaws=flaws or tuple(validity.flaws(self.scenario, order, facts, taken)),
+            flaws=tuple(flaws or validity.flaws(self.scenario, order, facts, taken)),
             errors=dict(errors),
         )
-        return load
 
     def _records(self, part: Facts) -> list[Record]:
         if part.crowded:
@@ -242,9 +249,10 @@ class Generator:
             self._abandon()
             raise BadRequest(f"scenario {self.scenario}: {reply['bad']}", hint=reply["hint"])
         if "missing" in reply:
+            start_them = f"python -m perfgate.measure.load.worker --master {self.plan.master} -f {self.plan.locustfile}"
+            hint = f"start them with: {start_them}" if self.plan.master else f"last lines:\n{self._running.tail()}"
             self._abandon()
-            hint = f"start them with: python -m perfgate.measure.load.worker --master {self.plan.master} -f LOCUSTFILE"
-            raise NotMeasured(f"scenario {self.scenario}: {reply['missing']}", hint=hint if self.plan.master else "")
+            raise NotMeasured(f"scenario {self.scenario}: {reply['missing']}", hint=hint)
 
     def _abandon(self) -> None:
         """Give the driver and its workers up; the next command starts others."""

@@ -13,6 +13,7 @@ import gevent
 from gevent.lock import RLock
 from locust import MarkovTaskSet, SequentialTaskSet, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
+from locust.runners import STATE_RUNNING, STATE_STOPPED
 from locust.user.task import LOCUST_STATE_RUNNING, DefaultTaskSet
 
 from perfgate.measure.load import flight
@@ -74,6 +75,7 @@ class CountingPass:
         random.seed(self.order.seed)
         scene.prepare(self.order.url, self.order.timeout)
         scene.events.test_start.fire(environment=scene.environment)
+        scene.runner.update_state(STATE_RUNNING)
         probe, began = Probe(), time.time()
         probe.start()
         recorder.watcher = self._watch
@@ -83,28 +85,17 @@ class CountingPass:
         recorder.watcher = None
         probe.stop()
         scene.events.test_stop.fire(environment=scene.environment)
-        return Facts(
-            endpoints=recorder.endpoints.names,
-            crowded=recorder.endpoints.crowded,
-            recorded=recorder.recorded,
-            seconds=time.time() - began,
-            lag=probe.lag,
-            cpu=probe.cpu,
-            waited=probe.waited,
-            unanswered=dict(recorder.unanswered),
-            errors=dict(recorder.errors),
-            broken=dict(recorder.broken),
-        )
+        scene.runner.update_state(STATE_STOPPED)
+        return recorder.facts(probe, time.time() - began)
 
     def _await(self, visitor: Visitor) -> None:
         while not visitor.ready():
             visitor.join(POLL_S)
-            late = time.time() - self.order.timeout - 2 * POLL_S
-            for lost in [request for request in flight.underway.values() if request.started < late]:
-                index = self.scene.recorder.endpoints.index(lost.method, lost.name, lost.url)
-                self.scene.recorder.unanswered[self.scene.recorder.endpoints.names[index]] += 1
-                flight.abandon()
+            late = flight.sent_before(time.time() - self.order.timeout - 2 * POLL_S)
+            if late:
+                self.scene.recorder.give_up(late.values())
                 visitor.kill()
+                flight.abandon(late)
         visitor.get()  # an exception in perfgate itself is a bug, and ends the driver
 
     def _visit(self) -> None:
@@ -174,5 +165,6 @@ class CountingPass:
             self._unanswered = True
             raise StopUser  # the one way out of a listener, through the client, into the task that sent the request
         if self._counting:
+            flight.landed()  # or a slow observer would make it look unanswered
             with self._one_at_a_time:  # tasks may send from several greenlets
                 self._observe(endpoint)

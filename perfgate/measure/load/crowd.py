@@ -19,6 +19,9 @@ from perfgate.measure.load.protocol import Facts, Order
 from perfgate.measure.load.scene import Scene
 
 POLL_S = 0.02
+MOST_VISITORS = 5000
+"""Users of one process; a service so far behind needs no more of them to be found out."""
+
 STOP_TIMEOUT_S = 5.0
 """How long `on_stop` of all users may take; nothing of it is counted."""
 
@@ -39,8 +42,8 @@ class Crowd:
         self.scene, self.order = scene, order
         self.recorder, self.runner = scene.recorder, scene.runner
         self.visitors = self.runner.user_greenlets = Visitors()
-        self.crew: list[tuple[User, Visitor]] = []
-        self.facts = Facts()
+        self.crew: dict[Visitor, User] = {}
+        self._hired = self._came = self._left = self._ended = 0
         self._probe = Probe()
         self._begin = self._end = 0.0
         self._arrivals: Arrivals | None = None
@@ -79,17 +82,17 @@ class Crowd:
         self._begin = time.time()
         self._end = self._begin + self.order.seconds
         self.recorder.open(self._begin, self._end)
-        self.facts.users = sum(visitor.began > 0 for _, visitor in self.crew)
+        self._came = self._left + sum(visitor.began > 0 for visitor in self.crew)
         self._probe.start()
         sleep_until(self._end)
         self._probe.stop()
-        self.facts.ended = sum(visitor.began > 0 and visitor.dead for _, visitor in self.crew)
+        self._ended = self._left
 
     def finish(self) -> Facts:
         """Let users end what they are at, for the scenario's timeout at most, and tell what happened."""
         deadline = self._end + self.order.timeout
         self._stop(deadline)
-        while len(self.visitors) and flight.underway and time.time() < deadline:
+        while flight.sent_before(self._end) and time.time() < deadline:
             gevent.sleep(POLL_S)
         self._give_up()
         self.scene.events.test_stop.fire(environment=self.scene.environment)
@@ -97,8 +100,7 @@ class Crowd:
         return self._tell()
 
     def _still_coming(self) -> bool:
-        expected = sum(self.order.classes.values())
-        return len(self.crew) < expected or any(not v.began and not v.dead for _, v in self.crew)
+        return self._hired < sum(self.order.classes.values()) or not all(visitor.began for visitor in self.crew)
 
     def _start_all(self) -> None:
         classes = [name for name, count in self.order.classes.items() for _ in range(count)]
@@ -110,51 +112,43 @@ class Crowd:
             self._hire(self.scene.class_named(name))
 
     def _hire(self, user_class: type[User]) -> Visitor | None:
-        user = self.scene.new_user(user_class)
+        self._hired += 1
+        user = self.scene.new_user(user_class) if len(self.crew) < MOST_VISITORS else None
         if user is None:
             return None
         limit_session(user, self.order.timeout)
         visitor: Visitor = user.start(self.visitors)
         visitor.pace = self._arrivals or OwnPace()
-        self.crew.append((user, visitor))
+        visitor.link(self._gone)
+        self.crew[visitor] = user
         return visitor
+
+    def _gone(self, visitor: Visitor) -> None:
+        close(self.crew.pop(visitor))
+        self._left += visitor.began > 0
 
     def _stop(self, deadline: float) -> None:
         assert self._starter is not None
         self._starter.kill()
         if self._arrivals is not None:
             self._arrivals.catch_up(self._end)
-            while any(v.arrival is not None and not v.dead for _, v in self.crew) and time.time() < deadline:
+            while any(visitor.arrival is not None for visitor in self.crew) and time.time() < deadline:
                 gevent.sleep(POLL_S)
-        for user, visitor in self.crew:
-            if not visitor.dead:
-                gevent.spawn(user.stop)
+        for user in self.crew.values():
+            gevent.spawn(user.stop)
         gevent.sleep(0)
 
     def _give_up(self) -> None:
         """Whatever is under way now stays unanswered; users still inside a task are ended there."""
-        for lost in list(flight.underway.values()):
-            index = self.recorder.endpoints.index(lost.method, lost.name, lost.url)
-            self.recorder.unanswered[self.recorder.endpoints.names[index]] += 1
+        lost = flight.sent_before(self._end)
+        self.recorder.give_up(lost.values())
         self.visitors.kill(timeout=STOP_TIMEOUT_S)
-        flight.abandon()
-        self.visitors.kill(timeout=STOP_TIMEOUT_S)
-        for user, _ in self.crew:
-            close(user)
-        self.crew.clear()
+        self.visitors.kill(timeout=STOP_TIMEOUT_S)  # a second time for who hangs in `on_stop`
+        flight.abandon(lost)
 
     def _tell(self) -> Facts:
-        facts, recorder, probe = self.facts, self.recorder, self._probe
-        facts.seconds = self._end - self._begin
-        facts.endpoints, facts.crowded, facts.recorded = (
-            recorder.endpoints.names,
-            recorder.endpoints.crowded,
-            recorder.recorded,
-        )
-        facts.lag, facts.cpu, facts.waited = probe.lag, probe.cpu, probe.waited
-        facts.unanswered, facts.errors, facts.broken = map(
-            dict, (recorder.unanswered, recorder.errors, recorder.broken)
-        )
+        facts = self.recorder.facts(self._probe, self._end - self._begin)
+        facts.users, facts.ended = self._came, self._ended
         if self._arrivals is not None:
             facts.due = sum(self._begin <= due < self._end for due in self._arrivals.due)
             begun = [moment for due, moment in self._arrivals.begun if self._begin <= due < self._end]

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+from gevent.event import Event
 from gevent.queue import Queue
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
@@ -167,7 +168,7 @@ class WorkerPart:
     def __init__(self, scene: Scene, host: str, port: int, locustfile: Path) -> None:
         self.scene, self.host = scene, host
         self._orders: Queue[Order | None] = Queue()
-        self._measure = gevent.event.Event()
+        self._measure = Event()
         self._round: int | None = None
         self.runner: WorkerRunner = scene.environment.create_worker_runner(host, port)
         self.runner.register_message(ROUND, lambda msg, **_: self._orders.put(Order.load(msg.data)))

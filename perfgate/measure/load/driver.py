@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from locust.exception import RPCError
+
 from perfgate.measure.load.channel import Channel
 from perfgate.measure.load.counting import CountingPass
 from perfgate.measure.load.crowd import Crowd
@@ -70,6 +72,7 @@ class Driver:
         try:
             self.scene = load(Path(self.setup.locustfile), Path(self.setup.root))
             stage = self._stage()
+            self.scene.drop_statistics()
             environment, events = self.scene.environment, self.scene.events
             events.init.fire(environment=environment, runner=environment.runner, web_ui=None)
             if isinstance(stage, Master):
@@ -92,7 +95,7 @@ class Driver:
             return Solo(self.scene, self.folder)
         try:
             return Master(self.scene, setup)
-        except (SystemExit, OSError) as error:  # Locust's way to say that the port is taken
+        except (SystemExit, RPCError, OSError) as error:
             hint = "give `master:` a host:port of this machine that is free, one for each scenario"
             raise BadLocustfile(f"nothing can listen on {setup.listen}", hint) from error
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import gevent
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
-underway: dict[Any, Flight] = {}
-"""The request that each waiting greenlet is waiting for; also those of greenlets that a task spawned."""
+underway: dict[Any, tuple[float, Any, Any, Any, Any]] = {}
+"""The request that each waiting greenlet is waiting for, also those of greenlets that a task spawned: a `Flight`."""
 
 
 class Flight(NamedTuple):
-    """A request under way: its method, its name as Locust will report it, where it goes, and when it was sent."""
+    """A request under way, as it was asked for, and when."""
 
-    method: str
-    name: str
-    url: str
     started: float
+    session: Any
+    method: Any
+    url: Any
+    name: Any
+
+    def described(self) -> tuple[str, str, str]:
+        """Its method, its name as Locust would report it, and where it goes."""
+        name = self.name or self.session.request_name or self.url
+        return str(self.method), str(name), self.session._build_url(self.url)
 
 
 def install() -> None:
@@ -34,17 +40,26 @@ def _noting(request: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(request)
     def noting(session: Any, method: Any, url: Any, name: Any = None, *args: Any, **options: Any) -> Any:
         greenlet = gevent.getcurrent()
-        called = str(name or session.request_name or url)
-        underway[greenlet] = Flight(str(method), called, session._build_url(url), time.time())
+        underway[greenlet] = (time.time(), session, method, url, name)
         try:
             return request(session, method, url, name, *args, **options)
         finally:
-            del underway[greenlet]
+            underway.pop(greenlet, None)
 
     return noting
 
 
-def abandon() -> None:
-    """Give up everything that is under way, whoever waits for it."""
-    gevent.killall([greenlet for greenlet in underway if isinstance(greenlet, gevent.Greenlet)], timeout=1.0)
-    underway.clear()
+def landed() -> None:
+    """This greenlet's request is answered, though Locust still tells its listeners of it."""
+    underway.pop(gevent.getcurrent(), None)
+
+
+def sent_before(moment: float) -> dict[Any, Flight]:
+    """What is under way since before this epoch second, by the greenlet that waits for it."""
+    flights = {greenlet: Flight(*request) for greenlet, request in underway.items()}
+    return {greenlet: request for greenlet, request in flights.items() if request.started < moment}
+
+
+def abandon(waiting: Iterable[Any]) -> None:
+    """Have these greenlets give up what they wait for."""
+    gevent.killall([greenlet for greenlet in waiting if isinstance(greenlet, gevent.Greenlet)], timeout=1.0)

@@ -14,10 +14,6 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 
 from perfgate.measure.load.locust_hooks import Visitor
 
-MOST_VISITORS = 5000
-"""Users of one process in an open model; a service so far behind is unanswered requests, not more sockets."""
-
-
 TIMER_S = 0.0015
 """How exact the event loop's timer is. A task begun within it is on time: which fraction of a millisecond the schedule
 meant is chance anyway, and its rounding must not be counted as the service's latency."""
@@ -54,11 +50,11 @@ class Arrivals:
     ) -> None:
         self.due: list[float] = []
         self.begun: list[tuple[float, float]] = []
-        self._classes, self._weights = classes, [user_class.weight for user_class in classes]
+        weights = [user_class.weight for user_class in classes]
+        self._classes, self._weights = classes, weights if any(weights) else [1] * len(weights)
         self._hire = hire
         self._random = random.Random(random.random())
         self._idle: defaultdict[type[User], list[tuple[Visitor, Event]]] = defaultdict(list)
-        self._hired = 0
         self._schedule = self._slots(rate, time.time())
         self._next = next(self._schedule)
 
@@ -98,10 +94,7 @@ class Arrivals:
         due = now if now - due < TIMER_S else due
         self.due.append(due)
         chosen = self._random.choices(self._classes, self._weights)[0]
-        visitor = self._free(chosen)
-        if visitor is None and self._hired < MOST_VISITORS:
-            visitor = self._hire(chosen)
-            self._hired += 1
+        visitor = self._free(chosen) or self._hire(chosen)
         if visitor is not None:
             visitor.arrival = due
 

@@ -8,7 +8,7 @@ import sysconfig
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +18,10 @@ import requests
 from locust.exception import CatchResponseError
 
 from perfgate.measure.load.endpoints import Endpoints
+from perfgate.measure.load.flight import Flight
 from perfgate.measure.load.locust_hooks import Visitor
+from perfgate.measure.load.probe import Probe
+from perfgate.measure.load.protocol import Facts
 from perfgate.measure.load.records import pack
 
 MOST_ERRORS = 50
@@ -62,6 +65,27 @@ class Recorder:
         taken = bytes(self._buffer)
         self._buffer.clear()
         return taken
+
+    def facts(self, probe: Probe, seconds: float) -> Facts:
+        """What was seen in a window of so many seconds, and how the generator fared."""
+        return Facts(
+            endpoints=self.endpoints.names,
+            crowded=self.endpoints.crowded,
+            recorded=self.recorded,
+            seconds=seconds,
+            lag=probe.lag,
+            cpu=probe.cpu,
+            waited=probe.waited,
+            unanswered=dict(self.unanswered),
+            errors=dict(self.errors),
+            broken=dict(self.broken),
+        )
+
+    def give_up(self, requests: Iterable[Flight]) -> None:
+        """Count requests of which Locust will never speak, because their waiting is ended."""
+        for lost in requests:
+            index = self.endpoints.index(*lost.described())
+            self.unanswered[self.endpoints.names[index]] += 1
 
     def on_request(
         self,
@@ -122,8 +146,7 @@ def _owner(owner: Any) -> str:
 def _is_timeout(exception: object) -> bool:
     """Whether a request was given up waiting; geventhttpclient wraps the reason in its `RetriesExceeded`."""
     reason = getattr(exception, "original", exception)
-    text = getattr(exception, "kw_text", "")
-    return isinstance(reason, TimeoutError | gevent.Timeout | requests.exceptions.Timeout) or "timed out" in text
+    return isinstance(reason, TimeoutError | gevent.Timeout | requests.exceptions.Timeout)
 
 
 def describe(exception: object, response: Any) -> str:

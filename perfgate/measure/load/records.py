@@ -39,7 +39,7 @@ class Record(NamedTuple):
 
 def pack(due: float, started: float, seconds: float, size: int, endpoint: int, ok: bool) -> bytes:
     """The binary form of one record; `endpoint` is an index into the table that travels beside the records."""
-    return LAYOUT.pack(due, started - due, seconds, min(size, LARGEST_SIZE), endpoint, ok)
+    return LAYOUT.pack(due, started - due, seconds, min(max(int(size), 0), LARGEST_SIZE), endpoint, ok)
 
 
 def unpack(data: bytes, endpoints: Sequence[str]) -> list[Record]:

@@ -34,6 +34,7 @@ def main() -> int:
     except (BadLocustfile, OSError) as error:
         print(f"{error}\n  {getattr(error, 'hint', f'is there a master at {arguments.master}?')}", file=sys.stderr)
         return 2
+    scene.drop_statistics()
     scene.events.init.fire(environment=scene.environment, runner=part.runner, web_ui=None)
     part.serve()
     return 0
