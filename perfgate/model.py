@@ -156,8 +156,8 @@ class FlawKind(StrEnum):
 class Flaw:
     """A reason not to trust a round (`round` counts from 1), or a whole scenario where `round` is None.
 
-    `metrics` are globs of the metrics that it spoils, none for all; `detail` keeps what helps to mend it (the last lines
-    of a log).
+    `metrics` are globs of the metrics that it spoils, none for all; `detail` keeps what helps to mend it, such as the
+    last lines of a log.
     """
 
     kind: FlawKind

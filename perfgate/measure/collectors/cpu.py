@@ -50,9 +50,15 @@ class Cpu(Collector):
             yield Reading(SERVICE, target.usage.under(target.load).cpu_seconds / requests)
         else:
             yield Reading(SERVICE, None, note="no request was answered")
-        if self._meter is not None and requests:
+        if target.database is None:
+            return
+        if self._meter is None:
+            yield Reading(DATABASE, None, note="the server's processes cannot be seen from here")
+        elif requests:
             self._meter.read()
             yield Reading(DATABASE, self._meter.between(*window(target.load)) / requests)
+        else:
+            yield Reading(DATABASE, None, note="no request was answered")
 
     def _stop(self) -> None:
         if self._ticker is not None:

@@ -186,7 +186,9 @@ class Queries(Collector):
 def _evicted(target: Target) -> Flaw:
     words = "pg_stat_statements threw counters away during the counting pass"
     hint = "raise pg_stat_statements.max, and let nobody reset it meanwhile"
-    return Flaw(FlawKind.STATEMENTS_EVICTED, words, target.scenario, side=target.side, metrics=("queries.*",), detail=hint)
+    return Flaw(
+        FlawKind.STATEMENTS_EVICTED, words, target.scenario, side=target.side, metrics=("queries.*",), detail=hint
+    )
 
 
 def _readings(counting: CountingPass, named: Mapping[StatementId, str]) -> Iterator[Reading]:
