@@ -81,6 +81,10 @@ def test_without_requests_everything_but_the_rate_is_absent() -> None:
     assert set(values.values()) == {None}
 
 
+def test_a_load_that_never_began_has_no_rate() -> None:
+    assert value(load(seconds=0.0), "rate") is None
+
+
 def test_every_endpoint_has_its_own_readings_beside_those_of_all() -> None:
     made = load(record(0.1, endpoint="GET /b"), record(0.3, endpoint="GET /a"), record(0.5, endpoint="GET /a"))
     assert value(made, "mean") == pytest.approx(0.3)

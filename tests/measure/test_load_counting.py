@@ -99,6 +99,22 @@ def test_a_request_that_is_not_answered_ends_the_pass(
         assert generator.round(service.url, 1, warmup=0.1).index == 1
 
 
+def test_sets_have_one_order_in_every_process(service: Service, stage: Stage) -> None:
+    text = """
+    class Visitor(FastHttpUser):
+        @task
+        def fast(self):
+            for path in {"one", "two", "three", "four", "five", "six", "seven"}:
+                self.client.get(f"/fast/{path}")
+    """
+    orders = []
+    for _ in range(2):
+        with stage.generator(text, counting=1) as generator:
+            made = generator.count(service.url, lambda endpoint: None)
+            orders.append([record.endpoint for record in made.records])
+    assert orders[0] == orders[1]
+
+
 def test_an_observer_may_take_longer_than_the_service_may(service: Service, stage: Stage) -> None:
     text = """
     class Visitor(FastHttpUser):

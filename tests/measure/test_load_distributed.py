@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_workers_that_connect_from_elsewhere_play_the_rounds_and_leave_with_the_
     service: Service, stage: Stage, owner: Owner
 ) -> None:
     port = free_port()
-    plan = {"master": f"127.0.0.1:{port}", "expect_workers": 2}
+    plan: dict[str, Any] = {"master": f"127.0.0.1:{port}", "expect_workers": 2}
     with stage.generator(TIMED, users=4, **plan) as generator:
         workers = [remote_worker(owner, stage, port, generator.plan.locustfile) for _ in range(2)]
         made = generator.round(service.url, 1, warmup=0.2)
@@ -115,7 +116,7 @@ def test_workers_that_do_not_come_or_play_something_else_are_said(
     stage: Stage, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
-    plan = {"master": f"127.0.0.1:{port}", "expect_workers": 2}
+    plan: dict[str, Any] = {"master": f"127.0.0.1:{port}", "expect_workers": 2}
     with stage.generator(TIMED, users=4, **plan) as generator:
         remote_worker(owner, stage, port, generator.plan.locustfile)
         remote_worker(owner, stage, port, stage.write(TIMED + "\n# another one\n"))

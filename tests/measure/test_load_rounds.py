@@ -260,6 +260,25 @@ def test_requests_that_are_never_answered_make_a_round_invalid(
     assert FlawKind.UNANSWERED in kinds(again)
 
 
+@pytest.mark.parametrize("kind", ["FastHttpUser", "HttpUser"])
+def test_a_user_gives_up_a_request_that_hangs_and_goes_on(service: Service, stage: Stage, kind: str) -> None:
+    text = f"""
+    class Visitor({kind}):
+        asked = 0
+
+        @task
+        def hang_once(self):
+            self.asked += 1
+            self.client.get("/hang" if self.asked == 1 else "/fast")
+    """
+    with stage.generator(text, users=1, timeout=0.4) as generator:
+        load = generator.round(service.url, 1, warmup=0.8)
+    assert {record.endpoint for record in load.records} == {"GET /fast"}
+    assert [flaw.because for flaw in load.flaws if flaw.kind is FlawKind.UNANSWERED] == [
+        "1 request to GET /hang was unanswered after 400 ms"
+    ]
+
+
 def test_a_request_sent_by_a_greenlet_of_the_task_is_not_forgotten(service: Service, stage: Stage) -> None:
     text = """
     class Visitor(FastHttpUser):
@@ -435,7 +454,8 @@ def test_chance_repeats_with_the_seed_and_the_round(service: Service, stage: Sta
 
 
 def test_what_a_locustfile_prints_reads_and_imports_does_no_harm(service: Service, stage: Stage) -> None:
-    (stage.folder / "sibling.py").write_text("PATH = '/fast'\n")
+    (stage.folder / "below").mkdir()
+    (stage.folder / "below" / "sibling.py").write_text("PATH = '/fast'\n")
     text = """
     import sys
     print('{"ready": "not at all"}')
@@ -449,7 +469,7 @@ def test_what_a_locustfile_prints_reads_and_imports_does_no_harm(service: Servic
             self.client.get(PATH)
             gevent.sleep(0.01)
     """
-    with stage.generator(text, users=1) as generator:
+    with stage.generator(text, below="below", users=1) as generator:
         load = generator.round(service.url, 1, warmup=0.1)
     assert kinds(load) <= NOISE
     assert load.records

@@ -197,15 +197,18 @@ def test_a_sweep_leaves_a_process_alone_that_came_by_the_number_of_a_dead_one(ow
 
 def test_a_sweep_stops_what_has_the_mark_of_a_dead_owner_and_stands_in_no_ledger() -> None:
     """Started right before the kill: it had no time to be written down."""
-    marked = subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": "other"})
-    stranger = subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": "others"})
+    marks = ("other", "others")
+    marked, stranger = (subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": mark}) for mark in marks)
     forged_ledger()
-    assert eventually(lambda: procfs.marked(marked.pid, b"PERFGATE_OWNER=other"))
-    ownership.sweep(ownership.home())
-    assert marked.wait() == -signal.SIGKILL
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
+    try:
+        assert eventually(lambda: procfs.marked(marked.pid, b"PERFGATE_OWNER=other"))
+        ownership.sweep(ownership.home())
+        assert eventually(lambda: marked.poll() == -signal.SIGKILL)
+        assert stranger.poll() is None
+    finally:
+        for process in (marked, stranger):
+            process.kill()
+            process.wait()
 
 
 def test_a_sweep_removes_no_folder_that_lacks_the_token_in_its_name(tmp_path: Path) -> None:

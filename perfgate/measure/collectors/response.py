@@ -90,7 +90,7 @@ def readings(records: Sequence[Record], seconds: float, scope: Scope) -> Iterato
     none = "" if good else "no request succeeded"
     yield Reading(MAX, latencies[-1] if good else None, scope, none)
     yield Reading(MEAN, stats.mean(latencies) if good else None, scope, none)
-    yield Reading(RATE, len(good) / seconds, scope)
+    yield Reading(RATE, len(good) / seconds if seconds else None, scope, "" if seconds else "the load never began")
     asked = len(records)
     yield Reading(ERRORS, 1 - len(good) / asked if asked else None, scope, "" if asked else "no request was answered")
     yield Reading(BYTES, stats.mean([record.size for record in good]) if good else None, scope, none)

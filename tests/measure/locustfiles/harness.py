@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import sys
 import time
 import urllib.request
@@ -85,18 +84,18 @@ class Stage:
     folder: Path
     numbers: Iterator[int]
 
-    def write(self, text: str) -> str:
-        name = f"locustfile_{next(self.numbers)}.py"
+    def write(self, text: str, below: str = ".") -> str:
+        name = f"{below}/locustfile_{next(self.numbers)}.py".removeprefix("./")
         (self.folder / name).write_text(HEADER + dedent(text))
         return name
 
     @contextmanager
-    def generator(self, text: str, **plan: object) -> Iterator[Generator]:
+    def generator(self, text: str, below: str = ".", **plan: object) -> Iterator[Generator]:
         """A generator for a locustfile of this text, with short rounds and little patience."""
         settings = {"round": 0.5, "timeout": 5.0, **plan}
         if "rate" not in settings:
             settings.setdefault("users", 2)
-        scenario = Scenario(self.write(text), **settings)  # type: ignore[arg-type]
+        scenario = Scenario(self.write(text, below), **settings)  # type: ignore[arg-type]
         with load.start("test", scenario, self.folder, self.owner, self.folder / "logs") as made:
             yield made
 
@@ -132,8 +131,3 @@ def unrecorded(records: Sequence[Record], log: Sequence[Entry]) -> list[str]:
         matched.add(index)
     assert min(matched) >= 0, "a record without a request"
     return [sent[index][1] for index in range(min(matched), max(matched)) if index not in matched]
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
