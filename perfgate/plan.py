@@ -52,7 +52,7 @@ class Service:
     """How the service is built, started and found to be ready.
 
     `{port}`, `{url}`, `{database_url}`, `{database_host}`, `{database_port}`, `{database_name}`, `{database_user}` and
-    `{database_password}` are filled in, in `command`, `build` and `env`.
+    `{database_password}` are filled in, in `command` and `env`. `build` runs before there is any of them.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT

@@ -34,6 +34,7 @@ from perfgate.measure.reaper import OWNER_MARK, SPAWN_MARK, Container, Database,
 LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 SWEEPS = 3
 TERMS = {int(signal.SIGKILL): int(signal.SIGTERM)}  # how to ask first, where the kernel would not ask
+_at_work: list[subprocess.Popen[bytes]] = []  # reapers that outlive their owner, so that they do not count as forgotten
 
 
 def home() -> Path:
@@ -258,6 +259,8 @@ class Owner:
                 pipe.write(reaper.GOODBYE if done else b"")
             if done:
                 self._reaper.wait()
+            else:
+                _at_work.append(self._reaper)
 
 
 @contextlib.contextmanager
