@@ -70,6 +70,7 @@ class Gate:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        config.addinivalue_line("markers", "xdist_group(name): tests of one group run on one worker")
         self._path = config.rootpath / config.getoption("--perfgate-config")
         self._strict: bool = config.getoption("--perfgate-strict")
         self.recorder = Recorder()

@@ -53,6 +53,9 @@ class Service:
 
     `{port}`, `{url}`, `{database_url}`, `{database_host}`, `{database_port}`, `{database_name}`, `{database_user}` and
     `{database_password}` are filled in, in `command` and `env`. `build` runs before there is any of them.
+
+    `counting_env` is added for counting passes. By default it asks for one worker, as gunicorn, uvicorn and others
+    understand it: with several, whichever answers first has caches of its own, and counts do not repeat.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -61,6 +64,7 @@ class Service:
     ready: Named = "/"
     build: str = ""
     env: Mapping[str, Text] = field(default_factory=dict)
+    counting_env: Mapping[str, Text] = field(default_factory=lambda: {"WEB_CONCURRENCY": "1"})
     cwd: str = "."
     ready_timeout: PositiveSeconds = 60.0
     stop_timeout: Seconds = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from perfgate.units import show
 CALLS = "queries.calls"
 
 _SHOWN_CHARACTERS = 160
+_COLUMNS = re.compile(r"\bSELECT\b(?:(?!\bFROM\b|\bSELECT\b).){20,}\bFROM\b", re.DOTALL)
 
 
 class Statements:
@@ -71,6 +73,8 @@ class Statements:
 
     def _shown(self, key: Key) -> str:
         text = self.texts.get(key.scope.statement, key.scope.statement)
+        if len(text) > _SHOWN_CHARACTERS:  # which columns says less than from where
+            text = _COLUMNS.sub("SELECT … FROM", text, count=1)
         return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
     def unsent(self, key: Key) -> Reference | None:

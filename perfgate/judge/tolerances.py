@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
-from perfgate.model import Baseline, Better, Comparable, Machine, Postgres, Run, Sample, Status
+from perfgate.model import Baseline, Better, Comparable, Machine, Noise, Postgres, Run, Sample, Status
 from perfgate.plan import Tolerance
 from perfgate.stats import Bounds, mean, ratio_bounds
 from perfgate.units import beside, percent, show
@@ -49,9 +49,11 @@ def judge_tolerance(case: Case, rule: Tolerance, reference: Reference | None, ru
     stranger = _why_not_comparable(case, reference, run)
     if stranger:
         return Answer(Status.UNSURE, stranger, mean(case.sample.present), mean(reference.sample.present))
-    if case.exact:
+    if case.metric.noise is Noise.SAMPLED:
+        return _sampled(case, rule, reference)
+    if case.exact and reference.sample.noise is Noise.EXACT:
         return _exact(case, rule, reference)
-    return _sampled(case, rule, reference)
+    return _coarse(case, rule, reference)
 
 
 def _why_not_comparable(case: Case, reference: Reference, run: Run) -> str:

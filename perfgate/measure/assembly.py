@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from perfgate.measure.collector import Reading
 from perfgate.model import Key, Metric, Noise, Sample, Side
-from perfgate.units import show
+from perfgate.units import beside, show
 
 
 def round_samples(scenario: str, side: Side, rounds: Sequence[Iterable[Reading]]) -> list[Sample]:
@@ -53,5 +53,11 @@ def _proved(sample: Sample, readings: list[Reading | None]) -> Sample:
     metric = next(reading.metric for reading in readings if reading is not None)
     if metric.noise is not Noise.EXACT or len(set(sample.values)) <= 1:
         return sample
-    shown = " and ".join("nothing" if value is None else show(value, metric.unit) for value in sample.values)
+    shown = " and ".join("nothing" if value is None else _apart(value, sample, metric) for value in sample.values)
     return replace(sample, noise=Noise.SAMPLED, note=f"not exact here: identical passes counted {shown}")
+
+
+def _apart(value: float, sample: Sample, metric: Metric) -> str:
+    """The value with enough digits to tell it from the other passes'."""
+    others = [other for other in sample.present if other != value]
+    return beside(value, others[0], metric.unit) if others else show(value, metric.unit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,16 +84,16 @@ class ScenarioRunner:
     def _measure(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
         """Each counting pass has a service of its own, since collectors may end its sessions to read all counters."""
         for _ in range(COUNTING_PASSES if self.plan.counting else 0):
-            with self._bench(measured, generator) as bench:
+            with self._bench(measured, generator, self.stand.service.counting_env) as bench:
                 self._count(measured, bench)
             if measured.spoilt:
                 return
-        with self._bench(measured, generator) as bench:
+        with self._bench(measured, generator, {}) as bench:
             self._rounds(measured, bench, more)
 
     @contextmanager
-    def _bench(self, measured: Measured, generator: Generator) -> Iterator[Bench]:
-        with self.stand.fresh(self.name) as service:
+    def _bench(self, measured: Measured, generator: Generator, env: Mapping[str, str]) -> Iterator[Bench]:
+        with self.stand.fresh(self.name, env) as service:
             with self.stand.watch("load start"):
                 generator.ready()
             with self._unchanged(measured):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perfgate.errors import NotMeasured
@@ -58,29 +58,28 @@ class Stand:
             return
         with self.watch("database setup"):
             self.database = self.server.create(self.side)
-            self.database.setup(asked.setup, self.root, {}, self.log("setup"))
+            self.database.setup(asked.setup, self.root, self._settled_env(), self.log("setup"))
             if asked.prepare:
-                with self._started("prepare") as running:
+                with self._started("prepare", {}) as running:
                     self._run_prepare(asked.prepare, running)
             self.database.freeze()
 
     @contextmanager
-    def fresh(self, name: str) -> Iterator[RunningService]:
-        """The service just started over the database as it was frozen; stopped at the end."""
+    def fresh(self, name: str, env: Mapping[str, str] | None = None) -> Iterator[RunningService]:
+        """The service just started, with `env` added, over the database as it was frozen; stopped at the end."""
         if self.database is not None:
             with self.watch("database restore"):
                 self.database.restore()
-        with self._started(name) as running:
+        with self._started(name, env or {}) as running:
             yield running
 
     @contextmanager
-    def _started(self, name: str) -> Iterator[RunningService]:
+    def _started(self, name: str, env: Mapping[str, str]) -> Iterator[RunningService]:
         placeholders = self.database.placeholders() if self.database else {}
         with ExitStack() as stack:
             with self.watch("service start"):
-                starting = services.start(
-                    self.service, self.root, placeholders, self.owner, self.log(f"service-{name}")
-                )
+                plan = replace(self.service, env={**self.service.env, **env})
+                starting = services.start(plan, self.root, placeholders, self.owner, self.log(f"service-{name}"))
                 running = stack.enter_context(starting)
             yield running
 
@@ -101,13 +100,20 @@ class Stand:
         """Where the output of one thing on this side is kept."""
         return self.logs / f"{self.side}-{name}.log"
 
+    def _settled_env(self) -> dict[str, str]:
+        """The service's environment as far as it is known without the service: migrations need its settings too."""
+        known = self.database.placeholders() if self.database else {}
+        filled = {name: _filled(value, known) for name, value in self.service.env.items()}
+        return {name: value for name, value in filled.items() if "{port}" not in value and "{url}" not in value}
+
     def _run_prepare(self, commands: tuple[str, ...], running: RunningService) -> None:
         assert self.database is not None
         filled = {**self.database.placeholders(), "url": running.url, "port": str(running.port)}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         # as in `setup`: whatever a developer's environment names, it is this database that is filled
         variables = self.database.server.access.variables(self.database.name)
-        env = {**os.environ, **variables, "PATH": path}
+        env = {**os.environ, **self._settled_env(), **variables, "PATH": path}
+        self.log("prepare").unlink(missing_ok=True)
         for command in commands:
             argv = [_filled(word, filled) for word in shlex.split(command)]
             with self.log("prepare").open("ab") as log:

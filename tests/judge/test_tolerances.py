@@ -119,3 +119,9 @@ def test_statements_that_come_and_go_are_named_without_any_rule_about_them() -> 
         "a statement that the baseline does not have: SELECT fresh",
         "no longer sent: SELECT stale",
     ]
+
+
+def test_a_baseline_that_was_not_exact_is_not_taken_at_its_word() -> None:
+    accepted = {"browse": baseline(sample(CALLS, 7.0, 7.4, noise=Noise.SAMPLED))}
+    found = only(judge(run(sample(CALLS, 7.2, 7.2)), [tolerance("queries.calls", fail=0.0)], accepted))
+    assert found.status is not Status.FAIL

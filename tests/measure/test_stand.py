@@ -26,7 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.path == "/add":
                 connection.execute("INSERT INTO seen VALUES (1)")
             count = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
-        body = str(count).encode()
+        body = f"{count}{os.environ.get('EXTRA', '')}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -68,6 +68,8 @@ def test_every_start_begins_with_what_was_prepared(tmp_path: Path, server: Serve
         with prepared.fresh("browse") as service:
             assert answer(f"{service.url}/") == "2"
             assert answer(f"{service.url}/add") == "3"
+    with prepared.fresh("browse", {"EXTRA": " and more"}) as service:
+        assert answer(f"{service.url}/") == "2 and more"
 
 
 def test_a_preparation_that_fails_says_so_with_its_last_words(tmp_path: Path, server: Server, owner: Owner) -> None:
