@@ -34,6 +34,9 @@ LOADING_TIMEOUT_S = 120.0
 WORKERS_TIMEOUT_S = 120.0
 """How long Locust and the locustfile may take to load, and then all workers to connect."""
 
+EXPLAINED_BY_LOG = (FlawKind.LOAD_FAILED, FlawKind.NO_REQUESTS, FlawKind.USERS_MISSING)
+"""Flaws whose cause the driver has written down: what a task or an `on_start` raised."""
+
 PATIENCE_S = 60.0
 """How long the driver may take on top of what its work may last, before it counts as stuck."""
 
@@ -210,7 +213,7 @@ class Generator:
         if self._workers and any(part.lost for part in facts):
             self._abandon()  # workers from elsewhere come back to the driver that they know
         load = self._load(order, facts, ())
-        told = [replace(f, detail=tail) if f.kind is FlawKind.LOAD_FAILED else f for f in load.flaws]
+        told = [replace(f, detail=tail) if f.kind in EXPLAINED_BY_LOG else f for f in load.flaws]
         return replace(load, flaws=tuple(told))
 
     def _load(self, order: Order, facts: Sequence[Facts], flaws: Sequence[Flaw]) -> Load:
