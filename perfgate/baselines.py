@@ -60,11 +60,13 @@ def changes(run: Run, baselines: Mapping[str, Baseline], globs: Iterable[str] = 
     metrics = {metric.name: metric for baseline in baselines.values() for metric in baseline.metrics}
     metrics.update({metric.name: metric for metric in run.metrics})
     after = {sample.key: _rounded(sample) for sample in run.samples if _is_kept(sample)}
+    without_value = {sample.key for sample in run.samples if not sample.present}
     before = {s.key: s for name, b in baselines.items() if name in _scenarios(run) for s in b.samples}
     return [
         Change(key, metrics[key.metric], before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys(), key=lambda key: (key.scope.scenario, key))
         if any(fnmatchcase(key.metric, glob) for glob in patterns)
+        and key not in without_value
         and (
             _moved(before.get(key), after.get(key), metrics[key.metric])
             or not _comparable(run, baselines.get(key.scope.scenario), metrics[key.metric])

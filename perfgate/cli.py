@@ -69,6 +69,8 @@ def run(
         result = runner.judged(runner.measure(plan, progress), plan, strict=strict)
     _save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
+    if not quiet:
+        click.echo(f"report: {state / 'report.html'}   result: {state / runner.LAST_RESULT}", err=True)
     _end(result)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -163,8 +164,35 @@ def _typed(document: Document, complaints: Complaints) -> BudgetsFile:
             if document.where(place) + message not in said:
                 said.add(document.where(place) + message)
                 complaints.add(place, message)
+        return _rest(document, [tuple(detail["loc"]) for detail in error.errors()], complaints)
+
+
+def _rest(document: Document, wrong: list[Place], complaints: Complaints) -> BudgetsFile:
+    """The file without what was complained of, so that the rest is looked at too; raises when too little is left."""
+    from pydantic import TypeAdapter, ValidationError
+
+    value = copy.deepcopy(document.value)
+    for place in wrong:
+        _prune(value, place)
+    try:
+        return TypeAdapter(BudgetsFile).validate_python(value)
+    except ValidationError:
         complaints.raise_any()
         raise
+
+
+def _prune(value: Any, place: Place) -> None:
+    """Take the entry at the place out of nested mappings; in a list it is left, so that places keep their numbers."""
+    for part in place:
+        inside = value.get(part) if isinstance(value, dict) else None
+        if isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif isinstance(inside, dict | list):
+            value = inside
+        else:
+            if isinstance(value, dict):
+                value.pop(part, None)
+            return
 
 
 def _in_words(detail: dict[str, Any]) -> str:

@@ -126,6 +126,17 @@ def test_a_mistake_is_told_with_its_line_and_remedy(project: Path, old: str, new
     assert said in complaint(project, GOOD.replace(old, new, 1))
 
 
+def test_mistakes_of_every_kind_are_told_at_once(project: Path) -> None:
+    text = complaint(
+        project,
+        GOOD.replace("command: serve", "raedy: /\n  command: serve")
+        .replace("fail: 500 KB", "fail: 500 ms")
+        .replace("users: 8", "users: 8\n    user: 9"),
+    )
+    for said in ("service.raedy", "scenarios.browse.user", "unknown unit 'ms'", "3 mistakes"):
+        assert said in text
+
+
 def test_all_mistakes_are_told_at_once(project: Path) -> None:
     text = complaint(project, GOOD.replace("command:", "comand:").replace("users: 8", "users: -1"))
     assert "service.comand" in text

@@ -60,7 +60,8 @@ def _sampled(case: Case, rule: Limit, bounds: Bounds) -> Answer:
     near, far = (bounds.high, bounds.low) if better is Better.HIGHER else (bounds.low, bounds.high)
     interval = (bounds.low, bounds.high)
     if rule.fail is not None and crossed(near, rule.fail, better):
-        words = f"{_words(case, bounds.centre, rule.fail)}; noise explains it only to {show(near, case.metric.unit)}"
+        least = show(near, case.metric.unit)
+        words = f"{_words(case, bounds.centre, rule.fail)}; even the near end of the noise, {least}, is"
         return Answer(Status.FAIL, words, bounds.centre, rule.fail, interval=interval)
     if rule.fail is not None and crossed(far, rule.fail, better):
         words = f"the noise of these rounds reaches from {_range(case, bounds)}, across {_limit(case, rule.fail)}"
@@ -73,7 +74,7 @@ def _sampled(case: Case, rule: Limit, bounds: Bounds) -> Answer:
 def _too_few(case: Case, rule: Limit) -> Answer:
     values = case.sample.present
     limit = rule.fail if rule.fail is not None else rule.warn
-    words = f"only {len(values)} of the {ROUNDS_TO_BE_SURE} rounds that a decision takes gave a value"
+    words = f"only {len(values)} of the {ROUNDS_TO_BE_SURE} values that a decision takes"
     return Answer(Status.UNSURE, f"{words}: {case.sample.note}" if case.sample.note else words, values[0], limit)
 
 

@@ -10,6 +10,9 @@ from perfgate.judge.rules import PLACES, RuleBook
 from perfgate.model import Baseline, Finding, Key, Metric, Run, Scope, Status, Unit
 from perfgate.plan import Limit, Rule, Tolerance
 
+MOST_PLACES = 8
+"""How many places are named to somebody whose rule is about none of them."""
+
 
 def unmeasured_rules(book: RuleBook, run: Run, baselines: Mapping[str, Baseline]) -> Iterator[Finding]:
     """A rule that was about nothing at all, in each scenario where it should have been about something."""
@@ -18,7 +21,7 @@ def unmeasured_rules(book: RuleBook, run: Run, baselines: Mapping[str, Baseline]
     for rule in book.rules:
         for scenario in _expected_in(rule, run, keys, baselines, book):
             if not book.covers(rule, (key for key in keys if scenario in ("", key.scope.scenario))):
-                yield _missing_rule(rule, scenario, metrics)
+                yield _missing_rule(rule, scenario, metrics, _measured(rule, keys))
 
 
 def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, Baseline], book: RuleBook) -> list[str]:
@@ -38,7 +41,14 @@ def _belongs_elsewhere(rule: Rule, run: Run, baselines: Mapping[str, Baseline], 
     return any(book.covers(rule, (sample.key for sample in baseline.samples)) for baseline in left_out)
 
 
-def _missing_rule(rule: Rule, scenario: str, metrics: Mapping[str, Metric]) -> Finding:
+def _measured(rule: Rule, keys: list[Key]) -> str:
+    """The places where the rule's metric was measured, as far as they fit into a sentence."""
+    places = sorted({key.scope.details() for key in keys if fnmatchcase(key.metric, rule.selector.metric)} - {""})
+    named = ", ".join(places[:MOST_PLACES]) + (" and others" if len(places) > MOST_PLACES else "")
+    return f"; measured were {named}" if named else ""
+
+
+def _missing_rule(rule: Rule, scenario: str, metrics: Mapping[str, Metric], measured: str) -> Finding:
     selector = rule.selector
     scope = Scope(**{place: getattr(selector, place) for place in PLACES})
     known = metrics.get(selector.metric)
@@ -48,7 +58,7 @@ def _missing_rule(rule: Rule, scenario: str, metrics: Mapping[str, Metric]) -> F
         unit=known.unit if known else Unit.COUNT,
         status=Status.MISSING,
         level=level(Status.MISSING),
-        because="nothing was measured that this rule is about; was it renamed, removed or switched off?",
+        because=f"nothing was measured that this rule is about: renamed, removed or switched off?{measured}",
         kind="limit" if isinstance(rule, Limit) else "tolerance",
         rule=rule.where,
     )

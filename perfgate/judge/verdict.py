@@ -29,8 +29,9 @@ def judge(run: Run, rules: Sequence[Rule], baselines: Mapping[str, Baseline], *,
     spoilt = spoiling(run)
     bench = _Bench(run, rules, baselines)
     findings = [_spoil(f, spoilt) for f in bench.findings()]
-    absent = (*unmeasured_rules(bench.book, run, baselines), *absences(run, baselines))
-    findings += [_spoil(f, spoilt) for f in absent]
+    findings += [_spoil(f, spoilt) for f in unmeasured_rules(bench.book, run, baselines)]
+    # what a flaw took away is told by the flaw, not by each sample that the baseline has
+    findings += [f for f in absences(run, baselines) if not any(spoils(flaw, f) for flaw in spoilt)]
     findings += absent_baselines(rules, bench.book, run, baselines)
     findings += flaw_findings(spoilt)
     findings += bench.statements.come_and_gone(bench.book)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,10 @@ def test_a_percentile_takes_enough_requests(percentile: str, needed: int) -> Non
     few = readings(load(*[record(0.1)] * (needed - 1), record(0.1, ok=False)))[key]
     assert enough.value == pytest.approx(0.1)
     assert enough.note == ""
-    assert (few.value, few.note) == (None, f"too few requests: {needed - 1}, {percentile} needs {needed}")
+    assert (few.value, few.note) == (
+        None,
+        f"too few requests: {needed - 1}, {percentile} needs {needed}: make `round:` longer",
+    )
 
 
 def test_waiting_for_ones_turn_is_part_of_the_time() -> None:
@@ -97,3 +101,11 @@ def test_every_endpoint_has_its_own_readings_beside_those_of_all() -> None:
 def test_every_metric_is_read_and_every_reading_is_declared() -> None:
     found = {key.metric for key in readings(load(record(0.1)))}
     assert found == {metric.name for metric in response.COLLECTOR.metrics}
+
+
+def test_the_failures_that_were_seen_most_are_named() -> None:
+    errors = {"GET /: 500 Internal Server Error": 7, "GET /: 404 Not Found": 2, "GET /other: 400 Bad Request": 9}
+    made = replace(load(record(0.1), record(0.1, ok=False)), errors=errors)
+    note = readings(made)[Key("response.errors", Scope(endpoint="GET /"))].note
+    assert note == "7 times 500 Internal Server Error, 2 times 404 Not Found"
+    assert readings(made)[Key("response.errors", Scope())].note.startswith("9 times GET /other: 400 Bad Request")

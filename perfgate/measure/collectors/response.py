@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perfgate import stats
@@ -59,6 +59,10 @@ PERCENTILES = ((P50, 0.50, 5), (P90, 0.90, 10), (P95, 0.95, 20), (P99, 0.99, 100
 """Metric, share, and how many requests it takes for the percentile to be more than the name of the slowest ones."""
 
 
+MOST_ERRORS = 3
+"""How many kinds of failure are told."""
+
+
 class Response(Collector):
     """Reads the requests of a round, all together and by endpoint."""
 
@@ -73,26 +77,36 @@ class Response(Collector):
         by_endpoint: dict[str, list[Record]] = {}
         for record in records:
             by_endpoint.setdefault(record.endpoint, []).append(record)
-        yield from readings(records, seconds, Scope())
+        errors = target.load.errors
+        yield from readings(records, seconds, Scope(), _most_common(errors))
         for endpoint in sorted(by_endpoint):
-            yield from readings(by_endpoint[endpoint], seconds, Scope(endpoint=endpoint))
+            own = {text[len(endpoint) + 2 :]: n for text, n in errors.items() if text.startswith(f"{endpoint}: ")}
+            yield from readings(by_endpoint[endpoint], seconds, Scope(endpoint=endpoint), _most_common(own))
 
 
-def readings(records: Sequence[Record], seconds: float, scope: Scope) -> Iterator[Reading]:
-    """All metrics of these requests, which took place within `seconds`."""
+def _most_common(errors: Mapping[str, int]) -> str:
+    """The failures that were seen most, as "147 times 500 Internal Server Error"."""
+    most = sorted(errors.items(), key=lambda item: (-item[1], item[0]))[:MOST_ERRORS]
+    return ", ".join(f"{count} times {text}" for text, count in most)
+
+
+def readings(records: Sequence[Record], seconds: float, scope: Scope, failures: str = "") -> Iterator[Reading]:
+    """All metrics of these requests, which took place within `seconds`; `failures` says what went wrong."""
     good = [record for record in records if record.ok]
     latencies = sorted(record.latency for record in good)
     for metric, share, needed in PERCENTILES:
         enough = len(latencies) >= needed
         label = metric.name.partition(".")[2]
-        few = "" if enough else f"too few requests: {len(latencies)}, {label} needs {needed}"
+        few = "" if enough else f"too few requests: {len(latencies)}, {label} needs {needed}: make `round:` longer"
         yield Reading(metric, stats.percentile(latencies, share) if enough else None, scope, few)
     none = "" if good else "no request succeeded"
     yield Reading(MAX, latencies[-1] if good else None, scope, none)
     yield Reading(MEAN, stats.mean(latencies) if good else None, scope, none)
     yield Reading(RATE, len(good) / seconds if seconds else None, scope, "" if seconds else "the load never began")
     asked = len(records)
-    yield Reading(ERRORS, 1 - len(good) / asked if asked else None, scope, "" if asked else "no request was answered")
+    yield Reading(
+        ERRORS, 1 - len(good) / asked if asked else None, scope, failures if asked else "no request was answered"
+    )
     yield Reading(BYTES, stats.mean([record.size for record in good]) if good else None, scope, none)
 
 
