@@ -11,6 +11,7 @@ from pathlib import Path
 from perfgate import files, runfile
 from perfgate.errors import BadRequest
 from perfgate.model import Baseline, Comparable, Key, Metric, Noise, Run, Sample
+from perfgate.settings import is_file_name
 from perfgate.stats import mean
 
 FOLDER = "baselines"
@@ -31,7 +32,9 @@ class Change:
 
 
 def path_of(folder: Path, scenario: str) -> Path:
-    """The file that holds the scenario's baseline."""
+    """The file that holds the scenario's baseline. Raises BadRequest for a name that no scenario can have."""
+    if scenario and not is_file_name(scenario):
+        raise BadRequest(f"{scenario!r} is not the name of a scenario", hint="measure again")
     return folder / (f"{scenario}.json" if scenario else PROJECT_FILE)
 
 

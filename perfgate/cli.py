@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -235,8 +238,21 @@ def _terminated(*_: Any) -> NoReturn:
     sys.exit(ExitCode.TERMINATED)
 
 
+def _open_standard_streams() -> None:
+    """Give streams that the caller closed somewhere to go; else the next file opened would take their place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                if nowhere != number:
+                    os.dup2(nowhere, number)
+                    os.close(nowhere)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def main() -> NoReturn:
     """Run the command line; every way out has an exit code of its own."""
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = cli.main(standalone_mode=False)
@@ -251,6 +267,11 @@ def main() -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(ExitCode.NOT_MEASURED)
+    except Exception:
+        # a bug of ours must not look like the verdict that exit code 1 is
+        traceback.print_exc()
+        click.secho("perfgate: this is a bug in perfgate; nothing was decided", err=True)
         sys.exit(ExitCode.NOT_MEASURED)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -21,12 +22,13 @@ from perfgate.measure.assembly import metrics_of, project_samples
 from perfgate.measure.collector import Reading
 from perfgate.measure.ownership import Owner
 from perfgate.model import Asked, Better, Finding, Level, Metric, Noise, Result, Run, Scope, Unit
-from perfgate.plan import Limit, Plan, Rule
+from perfgate.plan import TESTS, Limit, Plan, Rule
 from perfgate.publish.progress import Progress
-from perfgate.settings import CUSTOM, TESTS
+from perfgate.settings import CUSTOM
 
 PRESENCE = "presence"
 MEASUREMENT = "measurement"
+REST = "everything else"
 
 
 class PerfgateWarning(UserWarning):
@@ -62,6 +64,8 @@ class Recorder:
             kind = Metric(metric, Unit(unit), Better(better), Noise.SAMPLED, "Added by a test of this project.")
         except ValueError as error:
             raise BadRequest(str(error), hint=f"units: {', '.join(Unit)}; better: {', '.join(Better)}") from error
+        if not math.isfinite(value) or value < 0:
+            raise BadRequest(f"{metric}: {value} is no measurement", hint="give a finite number that is not below zero")
         self.readings.append(Reading(kind, float(value), Scope(scenario=TESTS, **places)))
 
 
@@ -74,6 +78,7 @@ class Gate:
         self._path = config.rootpath / config.getoption("--perfgate-config")
         self._strict: bool = config.getoption("--perfgate-strict")
         self.recorder = Recorder()
+        self.voices: list[Callable[[Finding], bool]] = []
         self._plan: Plan | None = None
         self._result: Result | PerfgateError | None = None
 
@@ -221,7 +226,14 @@ class ScenarioItems(pytest.Collector):
             item(MEASUREMENT, self._kinds("validity")),
             item(PRESENCE, self._kinds("presence", "baseline")),
         ]
+        if not self.scenario:
+            rest.append(item(REST, self._unspoken))
+        self.gate.voices += [found.speaks_for for found in (*rules, *rest) if found.name != REST]
         return rules + rest
+
+    def _unspoken(self, found: Finding) -> bool:
+        """What no other test speaks for, so that nothing red stays silent."""
+        return not any(speaks_for(found) for speaks_for in self.gate.voices)
 
     def _kinds(self, *kinds: str) -> Callable[[Finding], bool]:
         return lambda found: found.kind in kinds and found.scope.scenario == self.scenario
@@ -253,13 +265,13 @@ class RuleItem(pytest.Item):
     def __init__(self, *, gate: Gate, speaks_for: Callable[[Finding], bool], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._gate = gate
-        self._speaks_for = speaks_for
+        self.speaks_for = speaks_for
         self.add_marker(pytest.mark.xdist_group("perfgate"))
 
     def runtest(self) -> None:
         verdict = self._gate.result().verdict
         assert verdict is not None
-        findings = [found for found in verdict.findings if self._speaks_for(found)]
+        findings = [found for found in verdict.findings if self.speaks_for(found)]
         self.user_properties += [(str(found.key), f"{found.status}: {found.because}") for found in findings]
         red = [found for found in findings if found.level is Level.FAIL]
         if red:
@@ -267,7 +279,7 @@ class RuleItem(pytest.Item):
         for found in findings:
             if found.level is Level.WARN:
                 warnings.warn(PerfgateWarning(f"{found.status}: {found.key}: {found.because}"), stacklevel=1)
-        if not findings and self.name not in (MEASUREMENT, PRESENCE):
+        if not findings and self.name not in (MEASUREMENT, PRESENCE, REST):
             pytest.skip("more specific rules judge everything here")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

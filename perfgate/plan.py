@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from perfgate.model import Metric
 from perfgate.units import Quantity
@@ -36,13 +36,16 @@ class PlainText:
         return str(value) if isinstance(value, int | float) else value
 
 
-Seconds = Annotated[float, Quantity("s")]
-PositiveSeconds = Annotated[float, Quantity("s"), Gt(0)]
-PerSecond = Annotated[float, Quantity("1/s"), Gt(0)]
+Seconds = Annotated[float, Quantity("s"), Le(86_400)]
+PositiveSeconds = Annotated[float, Quantity("s"), Gt(0), Le(86_400)]
+PerSecond = Annotated[float, Quantity("1/s"), Gt(0), Le(100_000)]
 Text = Annotated[str, PlainText()]
 Named = Annotated[str, MinLen(1)]
-Count = Annotated[int, Ge(0)]
-AtLeastOne = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(0), Le(10_000)]
+AtLeastOne = Annotated[int, Ge(1), Le(10_000)]
+
+TESTS = "pytest"
+"""The scenario that holds what tests add under `pytest --perfgate`: benchmarks and metrics of their own."""
 
 STRICT: dict[str, str] = {"extra": "forbid"}
 
@@ -104,7 +107,7 @@ class Scenario:
     rate: PerSecond | None = None
     warmup: Seconds = 2.0
     round: PositiveSeconds = 2.0
-    rounds: Annotated[int, Ge(3)] = 6
+    rounds: Annotated[int, Ge(3), Le(10_000)] = 6
     max_rounds: AtLeastOne = 12
     counting: Count = 5
     timeout: PositiveSeconds = 10.0
@@ -158,7 +161,10 @@ Rule = Limit | Tolerance
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything `budgets.yaml` asks for. Paths in it are relative to `root`, the folder of the file."""
+    """Everything `budgets.yaml` asks for. Paths in it are relative to `root`, the folder of the file.
+
+    `left_out` names the scenarios of the file that this run was asked to leave out.
+    """
 
     root: Path
     file: Path
@@ -169,3 +175,4 @@ class Plan:
     rules: tuple[Rule, ...]
     collectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()

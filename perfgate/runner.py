@@ -11,7 +11,7 @@ from typing import Protocol
 
 import perfgate
 from perfgate import baselines as accepted
-from perfgate.errors import NotMeasured
+from perfgate.errors import BadRequest, NotMeasured
 from perfgate.judge.verdict import judge
 from perfgate.measure import assembly, collectors, database
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
@@ -23,7 +23,7 @@ from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
 from perfgate.measure.stretches import Options, Taken
 from perfgate.model import Asked, Baseline, Flaw, FlawKind, Metric, Postgres, Result, Run, Sample, Side, Status
-from perfgate.plan import Plan, Scenario
+from perfgate.plan import TESTS, Plan, Scenario
 from perfgate.revision import revision
 from perfgate.settings import Known
 
@@ -224,4 +224,17 @@ def measure(plan: Plan, progress: Progress) -> Result:
 
 def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:
     """The same result with a verdict by the plan's rules and the project's baselines."""
-    return replace(result, verdict=judge(result.run, plan.rules, baselines_of(plan), strict=strict))
+    stored = baselines_of(plan)
+    known_names = {"", TESTS, *plan.scenarios, *plan.left_out}
+    strangers = sorted({*result.run.loads, *(sample.scope.scenario for sample in result.run.samples)} - known_names)
+    if strangers:
+        raise BadRequest(
+            f"the result has a scenario {strangers[0]!r} that {plan.file.name} does not have", hint="measure again"
+        )
+    gone = sorted(stored.keys() - known_names)
+    if gone:
+        raise BadRequest(
+            f"{accepted.FOLDER}/{gone[0]}.json is the baseline of a scenario that {plan.file.name} does not have",
+            hint=f"renamed or removed? `git rm {accepted.FOLDER}/{gone[0]}.json` gives it up",
+        )
+    return replace(result, verdict=judge(result.run, plan.rules, stored, strict=strict))

@@ -17,6 +17,7 @@ from perfgate.errors import BadRequest, suggestion
 from perfgate.model import Better, Metric, Noise, Unit
 from perfgate.plan import (
     STRICT,
+    TESTS,
     Database,
     Limit,
     Named,
@@ -30,11 +31,10 @@ from perfgate.plan import (
 from perfgate.units import SCALES, parse
 from perfgate.yamlfile import Document, Place, read
 
+LONGEST_NAME = 60
+
 CUSTOM = "custom."
 """What the names of metrics begin with that a test adds itself."""
-
-TESTS = "pytest"
-"""The scenario that holds what tests add under `pytest --perfgate`: benchmarks and metrics of their own."""
 
 DEFAULT_ERROR_LIMIT = Limit(Selector("response.errors"), warn=None, fail=0.01, where="default")
 """Answers that failed are not measured, so their share always has a limit: 1 %, unless the file has its own."""
@@ -251,9 +251,15 @@ def _check_surroundings(entries: BudgetsFile, root: Path, complaints: Complaints
         complaints.add(("service",), "uses {database_...} but there is no `database:`")
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a scenario may be called so: its baseline is a file of that name, beside the project's own."""
+    plain = name.replace("-", "").replace("_", "")
+    return plain.isascii() and plain.isalnum() and not name.startswith("_") and len(name) <= LONGEST_NAME
+
+
 def _check_scenario(name: str, scenario: Scenario, root: Path, complaints: Complaints) -> None:
     place: Place = ("scenarios", name)
-    if not name.replace("-", "").replace("_", "").isalnum():
+    if not is_file_name(name):
         complaints.add(place, f"{name!r}: a scenario's name names its baseline file: use letters, digits, - and _")
     if name == TESTS:
         complaints.add(place, f"{TESTS!r} is what tests add their samples under: choose another name")
@@ -381,4 +387,5 @@ def only(plan: Plan, names: tuple[str, ...]) -> Plan:
             raise BadRequest(f"no scenario is called {name!r}", hint=suggestion(name, plan.scenarios))
     if not names:
         return plan
-    return replace(plan, scenarios={name: plan.scenarios[name] for name in plan.scenarios if name in names})
+    chosen = {name: plan.scenarios[name] for name in plan.scenarios if name in names}
+    return replace(plan, scenarios=chosen, left_out=tuple(name for name in plan.scenarios if name not in chosen))

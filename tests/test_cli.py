@@ -230,3 +230,33 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(proj
     assert done.returncode == 2, done.stdout + done.stderr
     assert "cannot be written" in done.stderr
     assert "scenario" not in done.stderr
+
+
+def test_a_slow_service_is_red_however_few_requests_it_answers(project: Project) -> None:
+    project.replace("budgets.yaml", "response.p50\n    fail: 2 s", "response.p95\n    fail: 20 ms")
+    project.write("behaviour.py", "self.path == '/hello' and time.sleep(0.2)")
+    code, output, _ = project.gate()
+    assert code != 0, output
+
+
+def test_the_baseline_of_a_scenario_that_is_gone_is_not_forgotten(project: Project) -> None:
+    assert project.gate()[0] == 0
+    assert project.perfgate("accept", "--reason", "first").returncode == 0
+    project.replace("budgets.yaml", "  visit:", "  renamed:")
+    done = project.perfgate("run")
+    assert done.returncode == 2, done.stdout
+    assert "baselines/visit.json" in done.stderr
+
+
+def test_a_result_of_another_project_is_refused(project: Project) -> None:
+    assert project.gate()[0] == 0
+    project.replace("result.json", '"visit"', '"../../evil"')
+    assert project.perfgate("judge", "result.json").returncode == 2
+    assert project.perfgate("accept", "--reason", "why", "--result", "result.json").returncode == 2
+
+
+def test_closed_streams_do_not_change_the_verdict(project: Project) -> None:
+    command = f"{sys.executable} -m perfgate run -q --json r.json"
+    for closed in (">&-", "2>&-", "<&-"):
+        done = subprocess.run(["sh", "-c", f"{command} {closed}"], cwd=project.folder, capture_output=True, check=False)
+        assert done.returncode == 0, done

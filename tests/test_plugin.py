@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -47,7 +48,10 @@ def project(tmp_path: Path) -> Project:
 
 def run(project: Project, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:locust", "-rA", *arguments]
-    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, timeout=300, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        command, cwd=project.folder, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -121,3 +125,20 @@ def test_workers_of_xdist_measure_once_together(project: Project) -> None:
     assert code == 1, output
     assert "PASSED budgets.yaml::visit::response.errors" in output
     assert len(list(project.folder.glob("started-*"))) == 1
+
+
+def test_a_red_finding_that_no_rule_speaks_for_is_red_all_the_same(project: Project) -> None:
+    project.replace("budgets.yaml", "metric: benchmark.time", "metric: b*.brotli")
+    project.replace("budgets.yaml", "budgets:", "artifacts: {page: server.py}\nbudgets:")
+    project.replace("budgets.yaml", "metric: b*.brotli\n    fail: 1 s", "metric: b*.brotli\n    fail: 1 B")
+    code, output = run(project, "--perfgate", "-k", "brotli or everything")
+    assert code == 1, output
+    assert "bundle.brotli[page]" in output
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "-1.0"])
+def test_a_sample_that_is_no_measurement_is_refused(project: Project, value: str) -> None:
+    project.replace("test_it.py", "0.001", value)
+    code, output = run(project, "--perfgate", "-k", "answers")
+    assert code == 1, output
+    assert "is no measurement" in output

@@ -75,6 +75,11 @@ def _too_few(case: Case, rule: Limit) -> Answer:
     values = case.sample.present
     limit = rule.fail if rule.fail is not None else rule.warn
     words = f"only {len(values)} of the {ROUNDS_TO_BE_SURE} values that a decision takes"
+    best = min(values, key=lambda value: _badness(case, value))
+    if rule.fail is not None and crossed(best, rule.fail, case.metric.better):
+        return Answer(
+            Status.FAIL, f"{_words(case, best, rule.fail)}, and it is the best of {len(values)}", best, rule.fail
+        )
     return Answer(Status.UNSURE, f"{words}: {case.sample.note}" if case.sample.note else words, values[0], limit)
 
 

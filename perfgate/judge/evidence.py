@@ -74,7 +74,5 @@ def level(status: Status) -> Level:
 
 
 def nothing_measured(case: Case) -> Answer:
-    """A sample without a single value: an exact one is missing, a sampled one has too little to say."""
-    note = case.sample.note or "no round gave a value"
-    status = Status.MISSING if case.exact else Status.UNSURE
-    return Answer(status, note)
+    """A sample without a single value: a rule asked for it, and it could not be had."""
+    return Answer(Status.MISSING, case.sample.note or "no round gave a value")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from perfgate.judge.evidence import level
 from perfgate.judge.rules import PLACES, RuleBook
 from perfgate.model import Baseline, Finding, Key, Metric, Run, Scope, Status, Unit
-from perfgate.plan import Limit, Rule, Tolerance
+from perfgate.plan import TESTS, Limit, Rule, Tolerance
 
 MOST_PLACES = 8
 """How many places are named to somebody whose rule is about none of them."""
@@ -31,8 +31,11 @@ def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, 
         return [name for name in run.loads if fnmatchcase(name, selector.scenario)]
     if any(getattr(selector, place) for place in PLACES):
         return [] if _belongs_elsewhere(rule, run, baselines, book) else [""]
-    in_scenarios = any(key.scope.scenario for key in keys if fnmatchcase(key.metric, selector.metric))
-    return list(run.loads) if in_scenarios else [""]
+    found = {key.scope.scenario for key in keys if fnmatchcase(key.metric, selector.metric)} - {""}
+    if not found:
+        return [""]
+    # what tests add is no load: a metric of theirs is expected there alone, any other wherever there is load
+    return [TESTS] if found == {TESTS} else [name for name in run.loads if name != TESTS]
 
 
 def _belongs_elsewhere(rule: Rule, run: Run, baselines: Mapping[str, Baseline], book: RuleBook) -> bool:

@@ -151,7 +151,11 @@ def _coarse(case: Case, rule: Tolerance, reference: Reference) -> Answer:
 
 
 def _with_zeros(case: Case, rule: Tolerance, reference: Reference) -> Answer:
-    """Values around zero have no ratio: only a move of every round past every round of the reference counts."""
+    """Values around zero have no ratio: every round has to lie beyond every round of the reference.
+
+    That is red only when chance alone does so less often than `alpha` (the rank test's 1 in n + m over n), and when the
+    gap is wider than either side's spread, since the drift between two runs shows in no round.
+    """
     values, before = case.sample.present, reference.sample.present
     value, was = mean(values), mean(before)
     sign = -1.0 if case.metric.better is Better.HIGHER else 1.0
@@ -159,7 +163,10 @@ def _with_zeros(case: Case, rule: Tolerance, reference: Reference) -> Answer:
     words = f"{_was(case, value, was)} in {reference}"
     relative = _worsening(case, _relative(value, was))
     shown = _relative(value, was) if was else None
-    if gap > 0 and gap > rule.floor and rule.fail is not None and relative > rule.fail:
+    spread = max(max(values) - min(values), max(before) - min(before))
+    chance = 1 / math.comb(len(values) + len(before), len(values))
+    sure = gap > 2 * spread and chance <= case.alpha
+    if sure and gap > rule.floor and rule.fail is not None and relative > rule.fail:
         return Answer(Status.FAIL, f"{words}; every round lies beyond every round of it", value, was, shown)
     if gap > 0 and rule.warn is not None and relative > rule.warn and gap > rule.floor:
         return Answer(Status.WARN, words, value, was, shown)

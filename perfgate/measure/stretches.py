@@ -37,6 +37,9 @@ class Bench:
     options: Options
     statements: dict[str, str]
 
+    def __post_init__(self) -> None:
+        self.lasting = dict(self.service.snapshot())
+
     def count(self) -> Taken:
         """The counting pass: every task a fixed number of times, one request at a time, watched after each."""
         watching = [collector for collector in self.collectors if collector.stretch is Stretch.COUNTING]
@@ -56,7 +59,9 @@ class Bench:
     def round(self, index: int, *, warmup: float) -> Taken:
         """One timed round, after `warmup` seconds that do not count. A flaw makes it invalid, whatever it measured."""
         watching = [collector for collector in self.collectors if collector.stretch is Stretch.ROUND]
-        target, before = self._target(), self.service.snapshot()
+        target = self._target()
+        # who was there from the beginning: helpers that a service starts and ends as it works are its own business
+        before = {pid: began for pid, began in self.service.snapshot().items() if self.lasting.get(pid) == began}
         with UsageSampler(self.service.processes) as sampler:
             for collector in watching:
                 collector.begin(self._for(collector, target))

@@ -57,10 +57,16 @@ def test_too_few_rounds_are_no_pass(values: tuple[float | None, ...]) -> None:
     assert found.status is Status.UNSURE
 
 
-def test_a_sampled_metric_without_a_value_is_unsure_and_says_why() -> None:
-    nothing = sample(P95, None, None, None, note="too few requests: 12, p95 needs 20")
+def test_a_sampled_metric_without_a_value_is_missing_and_says_why() -> None:
+    nothing = sample(P95, None, None, None, note="no request succeeded")
     found = only(judge(run(nothing), [limit("response.p95", fail=0.3)], {}))
-    assert (found.status, found.because) == (Status.UNSURE, "too few requests: 12, p95 needs 20")
+    assert (found.status, found.because) == (Status.MISSING, "no request succeeded")
+
+
+@pytest.mark.parametrize("values", [(9.0,), (9.0, 8.0), (None, 9.0, None)])
+def test_too_few_rounds_that_are_all_over_the_limit_fail(values: tuple[float | None, ...]) -> None:
+    found = only(judge(run(sample(P95, *values)), [limit("response.p95", fail=0.3)], {}))
+    assert found.status is Status.FAIL
 
 
 def test_an_exact_metric_without_a_value_is_missing() -> None:

@@ -137,5 +137,5 @@ def test_unchanged_code_at_its_limit_fails_less_than_once_in_a_hundred_runs() ->
 
 
 def test_a_demoted_exact_sample_is_not_taken_for_certain() -> None:
-    now = sample(CALLS, 3.0, 4.0, noise=Noise.SAMPLED, note="not exact here")
+    now = sample(CALLS, 1.0, 4.0, noise=Noise.SAMPLED, note="not exact here")
     assert only(judge(run(now), [limit("queries.calls", fail=2)], {})).status is Status.UNSURE
