@@ -159,6 +159,13 @@ class Gate:
     def _with_tests(self, run: Run) -> Run:
         """The run with what the tests recorded and benchmarked, as a scenario of its own."""
         readings = [*self.recorder.readings, *_benchmarks(self._config)]
+        for reading in readings:
+            planned = self.plan.metrics.get(reading.metric.name)
+            if planned is not None and planned.unit is not reading.metric.unit:
+                raise BadRequest(
+                    f"{reading.metric.name} is recorded in {reading.metric.unit}, its budget is in {planned.unit}",
+                    hint="write the budget in the unit that the test records",
+                )
         metrics = {**{metric.name: metric for metric in run.metrics}, **metrics_of(readings)}
         return replace(
             run,

@@ -22,7 +22,21 @@ from perfgate.measure.scenario import Measured, ScenarioRunner
 from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
 from perfgate.measure.stretches import Options, Taken
-from perfgate.model import Asked, Baseline, Flaw, FlawKind, Metric, Postgres, Result, Run, Sample, Side, Status
+from perfgate.model import (
+    Asked,
+    Baseline,
+    Flaw,
+    FlawKind,
+    Metric,
+    Noise,
+    Postgres,
+    Result,
+    Run,
+    Sample,
+    Side,
+    Status,
+    Verdict,
+)
 from perfgate.plan import TESTS, Plan, Scenario
 from perfgate.revision import revision
 from perfgate.settings import Known
@@ -141,6 +155,7 @@ class Measurement:
                 options=self._options(),
                 folder=stand.owner.folder(f"load-{name}"),
                 on_round=self._told(name, scenario),
+                doubted=self._red_by_counting,
             )
             self.scenarios.append(runner.run(self._undecided))
 
@@ -155,13 +170,23 @@ class Measurement:
 
         return tell
 
-    def _undecided(self, measured: Measured) -> bool:
-        """Whether another round of the scenario could still settle a rule."""
-        interim = replace(
+    def _interim(self, measured: Measured) -> Verdict:
+        """What the rules say of a scenario so far."""
+        run = replace(
             self.run(), samples=tuple(measured.samples()), metrics=tuple(measured.metrics().values()), flaws=()
         )
-        verdict = judge(interim, self.plan.rules, self.baselines)
-        return any(f.status is Status.UNSURE and f.kind == "limit" and f.interval for f in verdict.findings)
+        return judge(run, self.plan.rules, self.baselines)
+
+    def _undecided(self, measured: Measured) -> bool:
+        """Whether another round of the scenario could still settle a rule."""
+        findings = self._interim(measured).findings
+        return any(f.status is Status.UNSURE and f.kind == "limit" and f.interval for f in findings)
+
+    def _red_by_counting(self, measured: Measured) -> bool:
+        """Whether a count would fail a tolerance, which is said only when further passes say the same."""
+        findings = self._interim(measured).findings
+        exact = {name for name, metric in measured.metrics().items() if metric.noise is Noise.EXACT}
+        return any(f.status is Status.FAIL and f.kind == "tolerance" and f.metric in exact for f in findings)
 
     def _project(self) -> None:
         """What belongs to no scenario: artifacts and benchmarks."""

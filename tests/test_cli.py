@@ -260,3 +260,11 @@ def test_closed_streams_do_not_change_the_verdict(project: Project) -> None:
     for closed in (">&-", "2>&-", "<&-"):
         done = subprocess.run(["sh", "-c", f"{command} {closed}"], cwd=project.folder, capture_output=True, check=False)
         assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize("option", [["--json", "budgets.yaml"], ["--report", "html=visit.py"]])
+def test_nobodys_file_is_overwritten(project: Project, option: list[str]) -> None:
+    before = {path.name: path.read_bytes() for path in project.folder.iterdir()}
+    done = project.perfgate("run", *option)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert {path.name: path.read_bytes() for path in project.folder.iterdir() if path.is_file()} == before

@@ -20,6 +20,9 @@ from perfgate.plan import Scenario
 COUNTING_PASSES = 2
 """One to count, one to prove on fresh data that the counts are exact here."""
 
+MOST_PASSES = 7
+"""Taken before a count is called red: one that a coin decides at each start agrees with itself twice too often."""
+
 MOST_SPOILT_ROUNDS = 3
 """After so many rounds that something was wrong with, more of the same are not worth their time."""
 
@@ -57,7 +60,10 @@ class Measured:
 
 @dataclass
 class ScenarioRunner:
-    """Drives one scenario on one stand; `on_round` is told how each round went."""
+    """Drives one scenario on one stand.
+
+    `on_round` is told how each round went; `doubted` is asked, once it was counted, whether the counts need confirming.
+    """
 
     name: str
     plan: Scenario
@@ -66,6 +72,7 @@ class ScenarioRunner:
     options: Options
     folder: Path
     on_round: Callable[[int, Taken], None]
+    doubted: Callable[[Measured], bool]
 
     def run(self, more: Callable[[Measured], bool]) -> Measured:
         """Count, then take rounds. What goes wrong with the service or the load becomes a flaw, not an error.
@@ -83,7 +90,7 @@ class ScenarioRunner:
 
     def _measure(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
         """Each counting pass has a service of its own, since collectors may end its sessions to read all counters."""
-        for _ in range(COUNTING_PASSES if self.plan.counting else 0):
+        while self.plan.counting and self._counts_again(measured):
             with self._bench(measured, generator, self.stand.service.counting_env) as bench:
                 self._count(measured, bench)
             if measured.spoilt:
@@ -138,6 +145,10 @@ class ScenarioRunner:
             if spoilt >= (self.plan.max_rounds if crowded else MOST_SPOILT_ROUNDS):
                 measured.flaws.append(self._gave_up(measured, taken.flaws[0], index))
                 return
+
+    def _counts_again(self, measured: Measured) -> bool:
+        counted = len(measured.passes)
+        return counted < COUNTING_PASSES or (counted < MOST_PASSES and self.doubted(measured))
 
     def _wants(self, measured: Measured, more: Callable[[Measured], bool]) -> bool:
         valid = len(measured.rounds)
