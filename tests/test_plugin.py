@@ -142,3 +142,10 @@ def test_a_sample_that_is_no_measurement_is_refused(project: Project, value: str
     code, output = run(project, "--perfgate", "-k", "answers")
     assert code == 1, output
     assert "is no measurement" in output
+
+
+def test_a_budget_in_another_unit_than_its_test_records_is_refused(project: Project) -> None:
+    project.replace("budgets.yaml", "custom.answer\n    fail: 1 s", "custom.answer\n    fail: 1 KB")
+    code, output = run(project, "--perfgate", "-k", "answer")
+    assert code == 1, output
+    assert "custom.answer is recorded in s, its budget is in B" in output
