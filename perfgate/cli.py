@@ -32,6 +32,14 @@ report_option = click.option(
     metavar="PATH",
     help="Write a report: PATH ends in .html, .md or .xml (JUnit), or is NAME=PATH. May be repeated.",
 )
+base_option = click.option(
+    "--base",
+    default="",
+    envvar="PERFGATE_BASE",
+    metavar="REF",
+    help="Measure this commit beside yours and compare with it: a branch, tag or commit, or `release` for the last tag. "
+    "For a pull request in CI it is the merge base; `none` turns it off.",
+)
 strict_option = click.option("--strict", is_flag=True, help="What could not be decided fails.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but the verdict.")
 result_argument = click.argument("result_path", metavar="RESULT", type=click.Path(path_type=Path))
@@ -51,6 +59,7 @@ def cli() -> None:
 @config_option
 @json_option
 @report_option
+@base_option
 @strict_option
 @quiet_option
 def run(
@@ -58,6 +67,7 @@ def run(
     config: Path,
     json_path: Path | None,
     reports: tuple[str, ...],
+    base: str,
     strict: bool,
     quiet: bool,
 ) -> NoReturn:
@@ -69,7 +79,7 @@ def run(
     state = _clean_state(plan, json_path)
     chosen = publication.choose([*reports, str(state / "report.html")])
     with Progress(quiet=quiet) as progress:
-        result = runner.judged(runner.measure(plan, progress), plan, strict=strict)
+        result = runner.judged(runner.measure(plan, progress, base), plan, strict=strict)
     _save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
@@ -81,8 +91,9 @@ def run(
 @click.argument("scenarios", nargs=-1)
 @config_option
 @click.option("--json", "json_path", type=click.Path(path_type=Path), required=True, help="Write the result here.")
+@base_option
 @quiet_option
-def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, quiet: bool) -> None:
+def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, base: str, quiet: bool) -> None:
     """Measure only; `perfgate judge` decides later, here or elsewhere."""
     from perfgate import runner
     from perfgate.publish.progress import Progress
@@ -90,7 +101,7 @@ def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, quiet: bo
     plan = _plan(config, scenarios)
     _clean_state(plan, json_path)
     with Progress(quiet=quiet) as progress:
-        result = runner.measure(plan, progress)
+        result = runner.measure(plan, progress, base)
     _save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
 

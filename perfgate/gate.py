@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import math
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ from perfgate.settings import CUSTOM
 PRESENCE = "presence"
 MEASUREMENT = "measurement"
 REST = "everything else"
+SESSION_S = 6 * 3600.0
+"""How long a session may go on whose workers do not all have the result yet."""
 
 
 class PerfgateWarning(UserWarning):
@@ -122,8 +126,8 @@ class Gate:
     def service(self) -> Iterator[ServiceUnderTest]:
         """The service over a fresh database, for as long as tests use it."""
         measurement = runner.Measurement(self.plan, Progress(quiet=True), {})
-        with Owner() as owner, measurement.surroundings(owner) as stand, stand.fresh("tests") as running:
-            yield ServiceUnderTest(running.url, stand.database.url if stand.database else "")
+        with Owner() as owner, measurement.surroundings(owner) as stands, stands[0].fresh("tests") as running:
+            yield ServiceUnderTest(running.url, stands[0].database.url if stands[0].database else "")
 
     def result(self) -> Result:
         """The judged result: measured at the first call, whichever test that is, and by one worker under xdist."""
@@ -143,6 +147,7 @@ class Gate:
         shared = runner.state_folder(self.plan) / f"xdist-{session}.json"
         with shared.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            _clear_other_sessions(shared)
             if not shared.exists():
                 files.write(shared, runfile.dump_result(self._measure()))
             return runfile.load_result(shared.read_text(encoding="utf-8"), shared.name)
@@ -173,6 +178,17 @@ class Gate:
             metrics=tuple(metrics[name] for name in sorted(metrics)),
             loads={**run.loads, TESTS: Asked()},
         )
+
+
+def _clear_other_sessions(shared: Path) -> None:
+    """Remove what sessions of old shared among their workers; one that goes on holds the lock, or is young."""
+    for lock in shared.parent.glob("xdist-*.lock"):
+        if lock.stem == shared.stem or time.time() - lock.stat().st_mtime < SESSION_S:
+            continue
+        with lock.open() as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.with_suffix(".json").unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
 
 
 def _benchmarks(config: pytest.Config) -> Iterable[Reading]:

@@ -174,7 +174,9 @@ class Round:
     """How one stretch of load went: whether it counts, and what measuring it cost.
 
     `generator_cpu` and `sampler_cpu` are shares of one core; `lag` is the generator's median event-loop delay in
-    seconds; `asked` and `reached` are requests per second (`asked` is None for a closed model).
+    seconds; `asked` and `reached` are requests per second (`asked` is None for a closed model). `others` is how many
+    cores went to other processes and to other machines on the same host; a round with more of that than usual is
+    `disturbed` and was taken again, whatever it had measured. Rounds of both sides with one index are a pair.
     """
 
     scenario: str
@@ -188,6 +190,21 @@ class Round:
     side: Side = Side.HEAD
     asked: float | None = None
     valid: bool = True
+    others: float = 0.0
+    disturbed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatability:
+    """How well a metric repeats on this machine: base against base, in rounds of the same service start.
+
+    `sd` is the standard deviation of the logarithm of the ratio of two rounds, over `pairs` of them.
+    """
+
+    scenario: str
+    metric: str
+    sd: float
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +256,9 @@ class Postgres:
 class Run:
     """Everything measured once, and all that is needed to judge it again.
 
+    `base` is the commit that was measured beside head, "" where none was. `repeatability` is the machine's own noise.
     `started` is ISO 8601 in UTC; `phases` maps what the time went into to seconds; `loads` keeps what was asked of each
-    scenario; `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader.
+    scenario, `left_out` names the scenarios that were not asked for; `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader.
     """
 
     commit: str
@@ -254,10 +272,12 @@ class Run:
     seed: int
     postgres: Postgres | None = None
     loads: Mapping[str, Asked] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
     rounds: tuple[Round, ...] = ()
     flaws: tuple[Flaw, ...] = ()
+    repeatability: tuple[Repeatability, ...] = ()
     phases: Mapping[str, float] = field(default_factory=dict)
     statements: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -309,7 +329,8 @@ class Finding:
 
     `reference` is the limit, or the value of the base or baseline; `change` is relative (0.1 is +10 %); `interval` is
     the confidence interval of what was compared, in the metric's unit for limits and relative for tolerances.
-    `rule` says where the rule stands (`budgets.yaml:31`), `kind` which sort of rule it is.
+    `rule` says where the rule stands (`budgets.yaml:31`), `kind` which sort of rule it is. `needed` is how many rounds
+    in all would probably decide what is undecided; 0 where no number of them is known to.
     """
 
     metric: str
@@ -325,6 +346,7 @@ class Finding:
     change: float | None = None
     interval: tuple[float, float] | None = None
     rounds: int = 0
+    needed: int = 0
 
     @property
     def key(self) -> Key:

@@ -47,6 +47,9 @@ AtLeastOne = Annotated[int, Ge(1), Le(10_000)]
 TESTS = "pytest"
 """The scenario that holds what tests add under `pytest --perfgate`: benchmarks and metrics of their own."""
 
+DEFAULT_TIME_S = 300.0
+"""How long a run may take rounds to decide what is undecided."""
+
 STRICT: dict[str, str] = {"extra": "forbid"}
 
 
@@ -95,7 +98,8 @@ class Database:
 class Scenario:
     """One kind of load: a Locust file, how many users (closed model) or what rate (open model), and for how long.
 
-    `rounds` are always taken; up to `max_rounds` while a rule is undecided. `counting` is how often the counting pass
+    `rounds` are always taken; up to `max_rounds` while a rule is undecided and time is left. Beside base, a round is a
+    pair: one on each side. `counting` is how often the counting pass
     repeats each task (0 leaves it out). A request unanswered after `timeout` spoils the round. `workers` are local
     Locust processes; with `master` (host:port to listen on) the load comes from `expect_workers` that connect to it.
     """
@@ -108,7 +112,7 @@ class Scenario:
     warmup: Seconds = 2.0
     round: PositiveSeconds = 2.0
     rounds: Annotated[int, Ge(3), Le(10_000)] = 6
-    max_rounds: AtLeastOne = 12
+    max_rounds: AtLeastOne = 30
     counting: Count = 5
     timeout: PositiveSeconds = 10.0
     seed: int = 1
@@ -163,7 +167,8 @@ Rule = Limit | Tolerance
 class Plan:
     """Everything `budgets.yaml` asks for. Paths in it are relative to `root`, the folder of the file.
 
-    `left_out` names the scenarios of the file that this run was asked to leave out.
+    `left_out` names the scenarios of the file that this run was asked to leave out. Once `time` (seconds) has gone by,
+    no rounds are taken that are not required.
     """
 
     root: Path
@@ -176,3 +181,4 @@ class Plan:
     collectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    time: float = DEFAULT_TIME_S

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from perfgate.errors import BadRequest, ExitCode
 from perfgate.model import Advice, Baseline, Finding, Metric, Result, Run, Sample, Status, Verdict
+from perfgate.plan import TESTS
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 1
 """The version of both formats. A reader refuses any other, and says so."""
+
+LARGEST = 1e100
+"""Nothing that is measured is larger, and arithmetic with such numbers stays finite."""
 
 T = TypeVar("T")
 
@@ -82,6 +86,7 @@ def load_result(text: str, name: str) -> Result:
     """Read a result. Raises BadRequest with the name of the file for anything else."""
     document = _load(_results(), text, name, "a result of `perfgate run --json FILE`")
     _check_metrics(document.samples, document.run.metrics, name)
+    _check_scenarios(document.samples, document.run, name)
     run = replace(document.run, samples=document.samples)
     if document.verdict is None or document.exit_code is None:
         return Result(run, None, document.advice)
@@ -109,6 +114,16 @@ def _check_metrics(samples: Iterable[Sample], metrics: Iterable[Metric], name: s
         raise BadRequest(f"{name}: its `metrics` do not describe {min(unknown)!r}", hint="measure again, or restore it")
 
 
+def _check_scenarios(samples: Iterable[Sample], run: Run, name: str) -> None:
+    """A sample of a scenario that the run knows nothing of would be judged without knowing what was asked of it."""
+    strangers = {sample.scope.scenario for sample in samples} - {"", TESTS, *run.loads}
+    if strangers:
+        raise BadRequest(
+            f"{name}: it has samples of the scenario {min(strangers)!r}, which its `loads` do not have",
+            hint="measure again, or restore it",
+        )
+
+
 def _load(adapter: TypeAdapter[T], text: str, name: str, what: str) -> T:
     from pydantic import ValidationError
 
@@ -122,7 +137,7 @@ def _load(adapter: TypeAdapter[T], text: str, name: str, what: str) -> T:
 
 def _parsed(text: str, name: str, what: str) -> Any:
     try:
-        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        document = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
     except json.JSONDecodeError as error:
         raise BadRequest(f"{name}:{error.lineno}: not JSON: {error.msg}", hint=f"it has to be {what}") from error
     except (RecursionError, ValueError) as error:
@@ -137,7 +152,14 @@ def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is not a finite number")
+    if abs(number) > LARGEST:
+        raise ValueError(f"{text} is larger than anything that is measured")
     return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _tidy(value: Any) -> Any:

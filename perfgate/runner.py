@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -13,15 +14,17 @@ import perfgate
 from perfgate import baselines as accepted
 from perfgate.errors import BadRequest, NotMeasured
 from perfgate.judge.verdict import judge
-from perfgate.measure import assembly, collectors, database
+from perfgate.measure import assembly, collectors, database, imports
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
 from perfgate.measure.database import Server
 from perfgate.measure.machine import machine
+from perfgate.measure.measured import Measured
+from perfgate.measure.neighbours import Neighbours
 from perfgate.measure.ownership import Owner
-from perfgate.measure.scenario import Measured, ScenarioRunner
+from perfgate.measure.scenario import ScenarioRunner
 from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
-from perfgate.measure.stretches import Options, Taken
+from perfgate.measure.stretches import Taken
 from perfgate.model import (
     Asked,
     Baseline,
@@ -40,6 +43,7 @@ from perfgate.model import (
 from perfgate.plan import TESTS, Plan, Scenario
 from perfgate.revision import revision
 from perfgate.settings import Known
+from perfgate.worktree import NONE, Base, Repository, branch_to_merge_into
 
 STATE_FOLDER = ".perfgate"
 LAST_RESULT = "last.json"
@@ -80,11 +84,12 @@ def baselines_of(plan: Plan) -> dict[str, Baseline]:
 
 @dataclass
 class Measurement:
-    """One run while it is being taken."""
+    """One run while it is being taken, beside `base` where there is one."""
 
     plan: Plan
     progress: Progress
     baselines: Mapping[str, Baseline]
+    base: Base | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     scenarios: list[Measured] = field(default_factory=list)
@@ -112,14 +117,33 @@ class Measurement:
         return self.run()
 
     @contextmanager
-    def surroundings(self, owner: Owner) -> Iterator[Stand]:
-        """The server and the head's stand, prepared; both are gone at the end."""
+    def surroundings(self, owner: Owner) -> Iterator[list[Stand]]:
+        """The server and the stands, prepared: head's first, then base's if there is one that works."""
         with self._server(owner) as server:
-            logs = state_folder(self.plan) / "logs"
-            stand = Stand(self.plan, Side.HEAD, self.plan.root, server, owner, logs, self.watch, self._note)
             self.progress.phase("build and fill the database")
+            stands = [self._stand(Side.HEAD, self.plan.root, server, owner)]
+            stands[0].prepare()
+            if self.base is not None:
+                stands += self._base_stand(self.base, server, owner)
+            yield stands
+
+    def _base_stand(self, base: Base, server: Server | None, owner: Owner) -> list[Stand]:
+        """The base's stand; none, and a flaw that says why, where base cannot be built or filled."""
+        self.progress.phase(f"build and fill base {base.commit[:8]}")
+        stand = self._stand(Side.BASE, base.root, server, owner, base.built)
+        shared = imports.redirected(base.head, base.top, imports.packages())
+        if shared:
+            stand.env = {"PYTHONPATH": os.pathsep.join(map(str, shared))}
+        try:
             stand.prepare()
-            yield stand
+        except NotMeasured as error:
+            self.flaws.append(Flaw(FlawKind.NOT_MEASURED, error.args[0], side=Side.BASE, detail=error.hint))
+            return []
+        return [stand]
+
+    def _stand(self, side: Side, root: Path, server: Server | None, owner: Owner, built: Path | None = None) -> Stand:
+        logs = state_folder(self.plan) / "logs"
+        return Stand(self.plan, side, root, server, owner, logs, self.watch, self._note, built=built)
 
     @contextmanager
     def _server(self, owner: Owner) -> Iterator[Server | None]:
@@ -139,34 +163,60 @@ class Measurement:
 
     def _scenarios(self, owner: Owner) -> None:
         if self.plan.service is not None:
-            with self.surroundings(owner) as stand:
-                self.measure_on(stand)
-        self._project()
+            with self.surroundings(owner) as stands:
+                self.measure_on(stands)
+        self._project(Side.HEAD, self.plan.root)
+        if self.base is not None:
+            self._project(Side.BASE, self.base.root)
 
-    def measure_on(self, stand: Stand) -> None:
-        """All scenarios, one after the other, on a prepared stand."""
-        for name, scenario in self.plan.scenarios.items():
-            self.progress.phase(f"scenario {name}")
-            runner = ScenarioRunner(
-                name=name,
-                plan=scenario,
-                stand=stand,
-                collectors=collectors.known(),
-                options=self._options(),
-                folder=stand.owner.folder(f"load-{name}"),
-                on_round=self._told(name, scenario),
-                doubted=self._red_by_counting,
-            )
-            self.scenarios.append(runner.run(self._undecided))
+    def measure_on(self, stands: Sequence[Stand]) -> None:
+        """All scenarios on prepared stands: counted one after the other, their rounds taken in turn."""
+        server = stands[0].server
+        neighbours = Neighbours(lambda: [server.pid] if server is not None and server.pid else [])
+        for names in _groups(self.plan.scenarios):
+            with ExitStack() as stack:
+                runners = [self._scenario(name, stands, neighbours) for name in names]
+                self.scenarios += [runner.measured for runner in runners]
+                for runner in runners:
+                    stack.enter_context(runner.loaded())
+                for runner in runners:
+                    self.progress.phase(f"scenario {runner.name}: count")
+                    runner.count()
+                self._rounds(runners)
 
-    def _options(self) -> Options:
-        return self.plan.collectors
+    def _rounds(self, runners: Sequence[ScenarioRunner]) -> None:
+        """The required rounds, then more for whoever is undecided while there is time."""
+        for runner in runners:
+            self.progress.phase(f"scenario {runner.name}")
+            while runner.goes_on and not runner.has_required:
+                runner.block()
+        while undecided := [runner for runner in runners if runner.goes_on and self._undecided(runner.measured)]:
+            for runner in undecided:
+                if self.seconds > self.plan.time:
+                    self._note(f"the time of {self.plan.time:.0f} s is over")
+                    return
+                self.progress.phase(f"scenario {runner.name}: more rounds")
+                runner.block()
 
-    def _told(self, name: str, scenario: Scenario) -> Callable[[int, Taken], None]:
-        def tell(index: int, taken: Taken) -> None:
+    def _scenario(self, name: str, stands: Sequence[Stand], neighbours: Neighbours) -> ScenarioRunner:
+        scenario = self.plan.scenarios[name]
+        return ScenarioRunner(
+            name=name,
+            plan=scenario,
+            stands=stands,
+            collectors=collectors.known(),
+            options=self.plan.collectors,
+            folder=stands[0].owner.folder(f"load-{name}"),
+            neighbours=neighbours,
+            on_round=self._told(name, scenario),
+            doubted=self._red_by_counting,
+        )
+
+    def _told(self, name: str, scenario: Scenario) -> Callable[[Side, int, Taken], None]:
+        def tell(side: Side, index: int, taken: Taken) -> None:
             facts = taken.facts
             summary = taken.flaws[0].because if taken.flaws else f"{facts.requests} requests" if facts else ""
-            self.progress.round(name, str(Side.HEAD), index, scenario.rounds, summary)
+            self.progress.round(name, str(side), index, scenario.rounds, summary)
 
         return tell
 
@@ -179,8 +229,7 @@ class Measurement:
 
     def _undecided(self, measured: Measured) -> bool:
         """Whether another round of the scenario could still settle a rule."""
-        findings = self._interim(measured).findings
-        return any(f.status is Status.UNSURE and f.kind == "limit" and f.interval for f in findings)
+        return any(f.status is Status.UNSURE and f.needed > f.rounds for f in self._interim(measured).findings)
 
     def _red_by_counting(self, measured: Measured) -> bool:
         """Whether a count would fail a tolerance, which is said only when further passes say the same."""
@@ -188,29 +237,36 @@ class Measurement:
         exact = {name for name, metric in measured.metrics().items() if metric.noise is Noise.EXACT}
         return any(f.status is Status.FAIL and f.kind == "tolerance" and f.metric in exact for f in findings)
 
-    def _project(self) -> None:
+    def _project(self, side: Side, root: Path) -> None:
         """What belongs to no scenario: artifacts and benchmarks."""
         watching = [collector for collector in collectors.known() if collector.stretch is Stretch.PROJECT]
         self.progress.phase("artifacts and benchmarks")
         with self.watch("artifacts and benchmarks"):
-            readings = [reading for collector in watching for reading in self._read(collector)]
-        self.samples += assembly.project_samples(readings)
+            readings = [reading for collector in watching for reading in self._read(collector, side, root)]
+        self.samples += assembly.project_samples(readings, side)
         self.metrics.update(assembly.metrics_of(readings))
 
-    def _read(self, collector: Collector) -> list[Reading]:
+    def _read(self, collector: Collector, side: Side, root: Path) -> list[Reading]:
         options = {**collector.options, **self.plan.collectors.get(collector.name, {})}
-        target = Target(root=self.plan.root, artifacts=self.plan.artifacts, options=options)
+        target = Target(root=root, side=side, artifacts=self.plan.artifacts, options=options)
         try:
             collector.begin(target)
             return list(collector.finish(target))
         except NotMeasured as error:
             spoilt = tuple(metric.name for metric in collector.metrics)
-            self.flaws.append(Flaw(FlawKind.COLLECTOR_FAILED, error.args[0], metrics=spoilt, detail=error.hint))
+            self.flaws.append(
+                Flaw(FlawKind.COLLECTOR_FAILED, error.args[0], side=side, metrics=spoilt, detail=error.hint)
+            )
             return []
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return (datetime.now(UTC) - self.started).total_seconds()
 
     def run(self) -> Run:
         """The run as far as it has been taken."""
-        where, seconds = self.revision, (datetime.now(UTC) - self.started).total_seconds()
+        where = self.revision
         metrics, statements = dict(self.metrics), dict[str, str]()
         for measured in self.scenarios:
             metrics.update(measured.metrics())
@@ -219,18 +275,20 @@ class Measurement:
             commit=where.commit,
             branch=where.branch,
             dirty=where.dirty,
-            base="",
+            base=self.base.commit if self.base else "",
             machine=self.machine,
             started=self.started.isoformat(timespec="seconds"),
-            seconds=round(seconds, 2),
+            seconds=round(self.seconds, 2),
             version=perfgate.__version__,
             seed=next((scenario.seed for scenario in self.plan.scenarios.values()), 0),
             postgres=self.postgres,
             loads={name: asked_of(scenario) for name, scenario in self.plan.scenarios.items()},
+            left_out=self.plan.left_out,
             metrics=tuple(metrics[name] for name in sorted(metrics)),
             samples=tuple(s for measured in self.scenarios for s in measured.samples()) + tuple(self.samples),
             rounds=tuple(facts for measured in self.scenarios for facts in measured.facts),
             flaws=tuple(flaw for measured in self.scenarios for flaw in measured.flaws) + tuple(self.flaws),
+            repeatability=tuple(found for measured in self.scenarios for found in measured.repeatability()),
             phases={name: round(spent, 2) for name, spent in self.watch.phases.items()},
             statements=statements,
             notes=tuple(self.notes),
@@ -242,9 +300,30 @@ def asked_of(scenario: Scenario) -> Asked:
     return Asked(**{f.name: getattr(scenario, f.name) for f in fields(Asked)})
 
 
-def measure(plan: Plan, progress: Progress) -> Result:
-    """Measure, without judging."""
-    return Result(Measurement(plan, progress, baselines_of(plan)).take())
+def _groups(scenarios: Mapping[str, Scenario]) -> list[list[str]]:
+    """Scenarios whose rounds are taken in turn. One with workers elsewhere stands alone: they know one address."""
+    together = [name for name, scenario in scenarios.items() if not scenario.master]
+    alone = [[name] for name, scenario in scenarios.items() if scenario.master]
+    return [*([together] if together else []), *alone]
+
+
+def measure(plan: Plan, progress: Progress, base: str = "") -> Result:
+    """Measure, without judging. `base` is what `--base` was given; see `base_of`."""
+    return Result(Measurement(plan, progress, baselines_of(plan), base_of(plan, base, progress)).take())
+
+
+def base_of(plan: Plan, asked: str, progress: Progress) -> Base | None:
+    """The base to measure beside head, checked out: what is asked for, or what a pull request in CI branched from.
+
+    None where nothing is asked for and no pull request is tested, or where `asked` is "none". Raises BadRequest where
+    git has no such commit.
+    """
+    branch = "" if asked else branch_to_merge_into(os.environ)
+    if asked == NONE or not (asked or branch) or not plan.scenarios:
+        return None
+    repository = Repository(plan.root, progress.say)
+    progress.phase("check out base")
+    return repository.checked_out(repository.commit(asked) if asked else repository.merge_base(branch))
 
 
 def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:
@@ -262,4 +341,5 @@ def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:
             f"{accepted.FOLDER}/{gone[0]}.json is the baseline of a scenario that {plan.file.name} does not have",
             hint=f"renamed or removed? `git rm {accepted.FOLDER}/{gone[0]}.json` gives it up",
         )
-    return replace(result, verdict=judge(result.run, plan.rules, stored, strict=strict))
+    planned = set(plan.scenarios) - set(plan.left_out)
+    return replace(result, verdict=judge(result.run, plan.rules, stored, strict=strict, planned=planned))

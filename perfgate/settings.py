@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import MinLen
 
+from perfgate import surroundings
 from perfgate.errors import BadRequest, suggestion
 from perfgate.model import Better, Metric, Noise, Unit
 from perfgate.plan import (
@@ -29,9 +30,7 @@ from perfgate.plan import (
     Tolerance,
 )
 from perfgate.units import SCALES, parse
-from perfgate.yamlfile import Document, Place, read
-
-LONGEST_NAME = 60
+from perfgate.yamlfile import Complaints, Document, Place, read
 
 CUSTOM = "custom."
 """What the names of metrics begin with that a test adds itself."""
@@ -99,34 +98,14 @@ class Known:
     options: Mapping[str, Mapping[str, object]]
 
 
-class Complaints:
-    """Mistakes in a file, collected so that all of them are told at once."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._said: list[tuple[int, str]] = []
-
-    def add(self, place: Place, message: str) -> None:
-        where = self._document.where(place)
-        self._said.append((int(where.rpartition(":")[2]), f"{where}: {message}"))
-
-    def raise_any(self) -> None:
-        """Raise BadRequest with everything added so far, in the order of the file."""
-        if not self._said:
-            return
-        lines = [text for _, text in sorted(self._said)]
-        count = "" if len(lines) == 1 else f"\n  {len(lines)} mistakes"
-        raise BadRequest("\n".join(lines) + count)
-
-
 def load(path: Path, known: Known) -> Plan:
     """Read and check the file. Raises BadRequest with every mistake; nothing has been started by then."""
     document = read(path, path.name)
     complaints = Complaints(document)
     entries = _typed(document, complaints)
-    entries = replace(entries, database=_with_secrets(entries.database, complaints))
+    entries = replace(entries, database=surroundings.with_secrets(entries.database, complaints))
     root = path.resolve().parent
-    _check_surroundings(entries, root, complaints)
+    surroundings.check(entries.service, entries.database, entries.scenarios, root, complaints)
     _check_collectors(entries.collectors, known, complaints)
     rules = tuple(_rules(entries, document, known, complaints))
     complaints.raise_any()
@@ -228,59 +207,6 @@ def _keys_at(place: Place) -> list[str]:
     types: dict[str, type] = {"service": Service, "database": Database, "scenarios": Scenario, "budgets": Budget}
     found = types.get(str(place[0]), BudgetsFile) if place else BudgetsFile
     return [f.name for f in fields(Regression if "regression" in place else found)]
-
-
-def _with_secrets(database: Database | None, complaints: Complaints) -> Database | None:
-    """`url` with `${NAME}` replaced from the environment: the file is in git, and a password must not be."""
-    if database is None or "$" not in database.url:
-        return database
-    filled = os.path.expandvars(database.url)
-    for name in re.findall(r"\$\{?(\w+)", filled):
-        complaints.add(("database", "url"), f"url: the environment variable {name} is not set")
-    return replace(database, url=filled)
-
-
-def _check_surroundings(entries: BudgetsFile, root: Path, complaints: Complaints) -> None:
-    if entries.scenarios and entries.service is None:
-        complaints.add(("scenarios",), "scenarios need a `service:` to send their requests to")
-    for name, scenario in entries.scenarios.items():
-        _check_scenario(name, scenario, root, complaints)
-    if entries.database:
-        _check_database(entries.database, root, complaints)
-    elif entries.service and "{database_" in repr(entries.service):
-        complaints.add(("service",), "uses {database_...} but there is no `database:`")
-
-
-def is_file_name(name: str) -> bool:
-    """Whether a scenario may be called so: its baseline is a file of that name, beside the project's own."""
-    plain = name.replace("-", "").replace("_", "")
-    return plain.isascii() and plain.isalnum() and not name.startswith("_") and len(name) <= LONGEST_NAME
-
-
-def _check_scenario(name: str, scenario: Scenario, root: Path, complaints: Complaints) -> None:
-    place: Place = ("scenarios", name)
-    if not is_file_name(name):
-        complaints.add(place, f"{name!r}: a scenario's name names its baseline file: use letters, digits, - and _")
-    if name == TESTS:
-        complaints.add(place, f"{TESTS!r} is what tests add their samples under: choose another name")
-    if (scenario.users is None) == (scenario.rate is None):
-        complaints.add(place, f"scenarios.{name}: needs either `users: 8` or `rate: 100/s`")
-    if scenario.max_rounds < scenario.rounds:
-        complaints.add(
-            (*place, "max_rounds"), f"max_rounds is {scenario.max_rounds}: at least rounds, {scenario.rounds}"
-        )
-    if bool(scenario.master) != bool(scenario.expect_workers):
-        complaints.add(place, f"scenarios.{name}: `master: 0.0.0.0:5557` and `expect_workers: 2` go together")
-    if not (root / scenario.locustfile).is_file():
-        complaints.add((*place, "locustfile"), f"there is no file {scenario.locustfile!r} in {root}")
-
-
-def _check_database(database: Database, root: Path, complaints: Complaints) -> None:
-    if (database.provider == "url") != bool(database.url):
-        complaints.add(("database",), "`provider: url` and `url: postgresql://...` go together")
-    for index, entry in enumerate(database.setup):
-        if entry.endswith(".sql") and not (root / entry).is_file():
-            complaints.add(("database", "setup", index), f"there is no file {entry!r} in {root}")
 
 
 def _check_collectors(asked: Mapping[str, Mapping[str, Any]], known: Known, complaints: Complaints) -> None:

@@ -136,6 +136,78 @@ def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean, its standard error and the degrees of freedom of Student's t around it."""
+
+    centre: float
+    error: float
+    df: int
+
+    def low(self, alpha: float) -> float:
+        """What the true mean lies above, but for chance `alpha`."""
+        return self.centre - t_quantile(alpha, self.df) * self.error if self.error else self.centre
+
+    def high(self, beta: float) -> float:
+        """What the true mean lies below, but for chance `beta`."""
+        return self.centre + t_quantile(beta, self.df) * self.error if self.error else self.centre
+
+
+def estimate(values: Sequence[float], trim: float = 0.0) -> Estimate:
+    """The mean of at least two values, without the share `trim` (0 to 0.4) of them at either end.
+
+    The error of a trimmed mean comes from the winsorised variance (Yuen 1974, Biometrika 61; Wilcox, Introduction to
+    Robust Estimation, 4.3.2): sqrt((n - 1) s_w^2 / (h (h - 1))) with h values kept, and h - 1 degrees of freedom.
+    Values that differ by no more than binary fractions have no error.
+    """
+    cut = int(trim * len(values) + 1e-9)
+    kept = sorted(values)[cut : len(values) - cut] if cut else values
+    centre = math.fsum(kept) / len(kept)
+    squares = [(value - centre) ** 2 for value in kept]
+    if cut:
+        lowest, highest = kept[0], kept[-1]
+        shift = cut * (lowest + highest - 2.0 * centre) / len(values)  # from the trimmed to the winsorised mean
+        squares += [cut * (lowest - centre) ** 2, cut * (highest - centre) ** 2, -len(values) * shift * shift]
+    df = len(kept) - 1
+    error = math.sqrt(max(math.fsum(squares), 0.0) / (len(kept) * df))
+    return Estimate(centre, error if error > abs(centre) * 1e-12 else 0.0, df)
+
+
+@lru_cache(maxsize=4096)
+def sign_tail(worse: int, pairs: int) -> float:
+    """The chance that at least `worse` of `pairs` coins fall on one side: the sign test (Dixon and Mood 1946)."""
+    return sum(math.comb(pairs, k) for k in range(worse, pairs + 1)) / (1 << pairs)
+
+
+@lru_cache(maxsize=1024)
+def spending(first: int, last: int, alpha: float) -> tuple[tuple[int, float], ...]:
+    """The looks of a sequential decision between `first` and `last` pairs, each with the part of `alpha` it may use.
+
+    Looks lie about a third further each time, an even number apart, so that either side goes first equally often
+    whenever one falls: few looks leave more to each. The part is in proportion to the pairs added since the look
+    before (the power family of Kim and DeMets 1987 with exponent 1), and all parts add up to `alpha`: a union bound,
+    valid however the looks are correlated.
+    """
+    plan = [first]
+    while plan[-1] < last:
+        step = 2 * max(1, round(plan[-1] / 6))
+        plan.append(last if plan[-1] + 1.5 * step >= last else plan[-1] + step)
+    return tuple((n, alpha * (n - before) / plan[-1]) for before, n in zip([0, *plan], plan, strict=False))
+
+
+def pairs_needed(spread: float, gap: float, alpha: float) -> int:
+    """How many values of standard deviation `spread` put a bound of level `alpha` less than `gap` from their mean.
+
+    The normal approximation with Guenther's correction for Student's t (The American Statistician 35, 1981), at
+    least 2 and at most a billion; a gap that is not positive needs infinitely many, which is a billion here.
+    """
+    if gap <= 0.0:
+        return 10**9
+    z = t_quantile(alpha, 1e6)
+    ratio = min(z * spread / gap, 1e5)
+    return max(2, min(math.ceil(ratio * ratio + z * z / 2.0), 10**9))
+
+
 def looks(first: int, last: int) -> tuple[int, ...]:
     """After how many rounds a decision may fall: at `first`, every second round after it, and at `last`."""
     return tuple(sorted({*range(first, last, 2), max(first, last)}))

@@ -1,4 +1,4 @@
-"""YAML with the line of every key: plain values, and where each of them stands."""
+"""YAML with the line of every key: plain values, where each of them stands, and the mistakes that are in them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ class Document:
         while place and place not in self.lines:
             place = place[:-1]
         return f"{self.name}:{self.lines.get(place, 1)}"
+
+
+class Complaints:
+    """Mistakes in a file, collected so that all of them are told at once."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._said: list[tuple[int, str]] = []
+
+    def add(self, place: Place, message: str) -> None:
+        where = self._document.where(place)
+        self._said.append((int(where.rpartition(":")[2]), f"{where}: {message}"))
+
+    def raise_any(self) -> None:
+        """Raise BadRequest with everything added so far, in the order of the file."""
+        if not self._said:
+            return
+        lines = [text for _, text in sorted(self._said)]
+        count = "" if len(lines) == 1 else f"\n  {len(lines)} mistakes"
+        raise BadRequest("\n".join(lines) + count)
 
 
 def read(path: Path, name: str) -> Document:

@@ -121,10 +121,16 @@ def test_a_wrong_budgets_file_is_a_usage_error_without_a_traceback(project: Proj
 
 def test_workers_of_xdist_measure_once_together(project: Project) -> None:
     project.replace("server.py", "print(", "open(f'started-{time.time_ns()}', 'w').close()\nprint(")
+    state = project.folder / ".perfgate"
+    state.mkdir()
+    for name in ("xdist-old.json", "xdist-old.lock", "xdist-young.json", "xdist-young.lock"):
+        os.utime(project.write(f".perfgate/{name}", "{}"), times=(0, 0) if "old" in name else None)
     code, output = run(project, "--perfgate", "-n", "2", "-k", "visit")
     assert code == 1, output
     assert "PASSED budgets.yaml::visit::response.errors" in output
     assert len(list(project.folder.glob("started-*"))) == 1
+    assert {path.name for path in state.glob("xdist-*")} >= {"xdist-young.json", "xdist-young.lock"}
+    assert not list(state.glob("xdist-old*"))
 
 
 def test_a_red_finding_that_no_rule_speaks_for_is_red_all_the_same(project: Project) -> None:

@@ -15,6 +15,7 @@ from perfgate import runfile
 from perfgate.errors import BadRequest, PerfgateError
 from perfgate.judge.verdict import judge
 from perfgate.model import Baseline, Result
+from perfgate.plan import TESTS
 from tests.judge.literals import CALLS, P95, around, baseline, limit, run, sample
 
 RESULT = Result(run(around(P95, 0.1), sample(CALLS, 1.0, None), statements={"ab": "SELECT ?"}))
@@ -35,6 +36,41 @@ def test_a_result_keeps_its_contract() -> None:
     wanted |= {"observed", "reference", "change", "interval", "rounds"}
     assert wanted <= set(document["findings"][0])
     jsonschema.validate(document, runfile.schema())
+
+
+def test_a_result_keeps_which_scenarios_were_left_out_and_an_older_one_left_out_none() -> None:
+    result = replace(RESULT, run=replace(RESULT.run, left_out=("pay",)))
+    document = json.loads(runfile.dump_result(result))
+    assert document["run"]["left_out"] == ["pay"]
+    jsonschema.validate(document, runfile.schema())
+    del document["run"]["left_out"]
+    assert runfile.load_result(json.dumps(document), "x.json") == RESULT
+
+
+def test_a_sample_of_a_scenario_without_load_is_refused() -> None:
+    result = replace(RESULT, run=replace(RESULT.run, loads={}))
+    with pytest.raises(BadRequest, match=r"x\.json: it has samples of the scenario 'browse'"):
+        runfile.load_result(runfile.dump_result(result), "x.json")
+
+
+@pytest.mark.parametrize("scenario", ["", TESTS])
+def test_what_belongs_to_the_project_or_to_tests_needs_no_load(scenario: str) -> None:
+    result = Result(replace(run(sample(CALLS, 1.0, scenario=scenario)), loads={}))
+    assert runfile.load_result(runfile.dump_result(result), "x.json") == result
+
+
+@pytest.mark.parametrize("value", [1e100, -1e100, 5e-324])
+def test_every_number_that_can_be_measured_is_read(value: float) -> None:
+    result = Result(run(sample(CALLS, value)))
+    assert runfile.load_result(runfile.dump_result(result), "x.json") == result
+
+
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "1" + 101 * "0", "-1.1e100"])
+def test_a_number_that_overflows_as_soon_as_it_is_added_to_another_is_refused(value: str) -> None:
+    text = runfile.dump_result(Result(run(sample(CALLS, 12345.0))))
+    assert "12345.0" in text
+    with pytest.raises(BadRequest, match="larger than anything"):
+        runfile.load_result(text.replace("12345.0", value), "x.json")
 
 
 def test_a_baseline_is_read_back_as_it_was_written() -> None:

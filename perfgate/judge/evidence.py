@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from perfgate.model import Finding, Level, Metric, Noise, Sample, Status
 from perfgate.plan import Limit, Tolerance
@@ -46,7 +46,7 @@ class Answer:
     reference: float | None = None
     change: float | None = None
     interval: tuple[float, float] | None = None
-    kind: str = field(default="")
+    needed: int = 0
 
 
 def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
@@ -65,6 +65,7 @@ def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
         change=answer.change,
         interval=answer.interval,
         rounds=len(case.sample.present),
+        needed=answer.needed,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from perfgate.judge.evidence import level
@@ -28,7 +28,9 @@ def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, 
     """The scenarios in which the rule must be about something; "" stands for anywhere in the run."""
     selector = rule.selector
     if selector.scenario:
-        return [name for name in run.loads if fnmatchcase(name, selector.scenario)]
+        there = [name for name in run.loads if fnmatchcase(name, selector.scenario)]
+        excused = any(fnmatchcase(name, selector.scenario) for name in _left_out(run))
+        return there if there or excused else [selector.scenario]
     if any(getattr(selector, place) for place in PLACES):
         return [] if _belongs_elsewhere(rule, run, baselines, book) else [""]
     found = {key.scope.scenario for key in keys if fnmatchcase(key.metric, selector.metric)} - {""}
@@ -40,8 +42,13 @@ def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, 
 
 def _belongs_elsewhere(rule: Rule, run: Run, baselines: Mapping[str, Baseline], book: RuleBook) -> bool:
     """Whether the rule is about a scenario that this run left out on request, as its baseline shows."""
-    left_out = (baseline for name, baseline in baselines.items() if name and name not in run.loads)
+    left_out = (baselines[name] for name in _left_out(run) if name in baselines)
     return any(book.covers(rule, (sample.key for sample in baseline.samples)) for baseline in left_out)
+
+
+def _left_out(run: Run) -> set[str]:
+    """The scenarios that may be absent: left out by name, and what tests add where none were run."""
+    return {*run.left_out, TESTS} - run.loads.keys()
 
 
 def _measured(rule: Rule, keys: list[Key]) -> str:
@@ -93,8 +100,26 @@ def absent_baselines(
         )
 
 
-def absences(run: Run, baselines: Mapping[str, Baseline]) -> Iterator[Finding]:
-    """What the baselines have and this run lacks. Statements and tables may go: a change of the code, not a gap."""
+def _absent_scenarios(run: Run, expected: Collection[str]) -> Iterator[Finding]:
+    """The scenarios that are planned or have a baseline, and are neither in the run nor left out of it by name."""
+    for scenario in sorted(set(expected) - {""} - run.loads.keys() - _left_out(run)):
+        yield Finding(
+            metric="measurement",
+            scope=Scope(scenario=scenario),
+            unit=Unit.COUNT,
+            status=Status.MISSING,
+            level=level(Status.MISSING),
+            because="the result says nothing of this scenario, not even that it was left out; measure again",
+            kind="presence",
+        )
+
+
+def absences(run: Run, baselines: Mapping[str, Baseline], planned: Collection[str] = ()) -> Iterator[Finding]:
+    """What is planned or in the baselines, and not in this run. `planned` are the names of scenarios.
+
+    Statements and tables may go: that is a change of the code, not a gap.
+    """
+    yield from _absent_scenarios(run, {*planned, *baselines})
     here = {sample.key for sample in run.samples}
     for scenario, baseline in sorted(baselines.items()):
         if scenario and scenario not in run.loads:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from perfgate.judge.rules import RuleBook
 from perfgate.judge.tolerances import Reference
-from perfgate.model import Baseline, Finding, Key, Level, Noise, Run, Sample, Status
+from perfgate.model import Baseline, Finding, Key, Level, Noise, Run, Sample, Side, Status
 from perfgate.plan import Rule, Tolerance
 from perfgate.units import show
 
 CALLS = "queries.calls"
+
+_AVERAGES = ("queries.mean_time",)
+"""Metrics of an endpoint that are no sum of its statements'."""
+
+_ALIKE = 0.6
+"""How much of two texts must be the same for one to count as the other rewritten (`difflib`'s own rule of thumb)."""
 
 _SHOWN_CHARACTERS = 160
 _COLUMNS = re.compile(r"\bSELECT\b(?:(?!\bFROM\b|\bSELECT\b).){20,}\bFROM\b", re.DOTALL)
@@ -29,10 +36,14 @@ class Statements:
         for baseline in baselines.values():
             self.texts.update(baseline.statements)
         self.texts.update(run.statements)
-        self._now = _by_key(run.samples)
+        head = [sample for sample in run.samples if sample.side is Side.HEAD]
+        self._now = _by_key(head)
         self._before = _by_key(sample for baseline in baselines.values() for sample in baseline.samples)
         before = (sample.key for baseline in baselines.values() for sample in baseline.samples)
-        self._endpoints = {sample.key for sample in run.samples} & set(before)
+        self._endpoints = {sample.key for sample in head} & set(before)
+        self._total_now = _totals(head)
+        self._total_before = _totals(sample for baseline in baselines.values() for sample in baseline.samples)
+        self._with_past = {(key.metric, key.scope.scenario) for key in self._before}
         self._of_endpoint: dict[Key, set[Key]] = {}
         for key in (*self._now, *self._before):
             self._of_endpoint.setdefault(_endpoint(key), set()).add(key)
@@ -88,21 +99,81 @@ class Statements:
         return Reference.of(baseline, zero) if known else None
 
     def culprit(self, key: Key) -> str:
-        """The statement that changed most under an endpoint whose total moved; "" where none did."""
-        if key.scope.statement or not key.scope.endpoint:
+        """The statement that grew most under a total that moved, and of a whole scenario the endpoint; "" for none."""
+        if key.scope.statement or key.metric in _AVERAGES:
             return ""
-        own = self._of_endpoint.get(key, ())
-        moved = {k: _first(self._now.get(k)) - _first(self._before.get(k)) for k in own}
-        worst = max(moved, key=lambda k: (moved[k], k), default=None)
-        if worst is None or moved[worst] <= 0:
+        worst, named = key, ""
+        if not key.scope.endpoint:
+            endpoints = [_Growth(k, self._total_now.get(k), self._total_before.get(k)) for k in self._endpoints_of(key)]
+            found = _most(endpoints)
+            if found is None:
+                return ""
+            worst, named = found.key, f"{found.key.scope.endpoint}, "
+        grown = _most(self._growths(worst))
+        if grown is None:
             return ""
-        unit = self._metrics[key.metric].unit
-        now, before = _first(self._now.get(worst)), _first(self._before.get(worst))
-        return f"; most of it: {show(now, unit)} a request, was {show(before, unit)}, of {self._shown(worst)}"
+        return f"; most of it: {named}{self._a_request(grown)} of {self._shown(grown.key)}"
+
+    def _endpoints_of(self, key: Key) -> set[Key]:
+        """The endpoints of a scenario whose statements are known."""
+        return {k for k in self._of_endpoint if k.metric == key.metric and k.scope.scenario == key.scope.scenario}
+
+    def _growths(self, endpoint: Key) -> list[_Growth]:
+        """What each statement of an endpoint asks for, beside what it, or the text it replaced, asked for before."""
+        own = sorted(self._of_endpoint.get(endpoint, ()))
+        gone = [key for key in own if key not in self._now]
+        grown = []
+        for key in sorted((key for key in own if key in self._now), key=lambda key: -_first(self._now[key])):
+            before = self._before.get(key)
+            if before is None and (old := self._replaced(key, gone)):
+                gone.remove(old)
+                before = self._before[old]
+            grown.append(_Growth(key, self._now[key], before))
+        return grown
+
+    def _replaced(self, key: Key, gone: list[Key]) -> Key | None:
+        """The vanished statement that the one named by `key` is most alike, if any is alike."""
+        text = self.texts.get(key.scope.statement, "")
+
+        def likeness(old: Key) -> float:
+            return SequenceMatcher(None, self.texts.get(old.scope.statement, ""), text, autojunk=False).ratio()
+
+        best = max(gone, key=likeness, default=None)
+        return best if best and likeness(best) >= _ALIKE else None
+
+    def _a_request(self, grown: _Growth) -> str:
+        unit = self._metrics[grown.key.metric].unit
+        now = f"{show(_first(grown.now), unit)} a request"
+        has_past = grown.before or (grown.key.metric, grown.key.scope.scenario) in self._with_past
+        return f"{now}, was {show(_first(grown.before), unit)}," if has_past else now
+
+
+@dataclass(frozen=True)
+class _Growth:
+    """A statement, or an endpoint, now and before; None where it was not there."""
+
+    key: Key
+    now: Sample | None
+    before: Sample | None
+
+    @property
+    def amount(self) -> float:
+        return _first(self.now) - _first(self.before)
+
+
+def _most(growths: Iterable[_Growth]) -> _Growth | None:
+    """The one that grew most; None where none grew."""
+    best = max(growths, key=lambda growth: (growth.amount, growth.key), default=None)
+    return best if best and best.amount > 0 else None
 
 
 def _by_key(samples: Iterable[Sample]) -> dict[Key, Sample]:
     return {sample.key: sample for sample in samples if sample.scope.statement}
+
+
+def _totals(samples: Iterable[Sample]) -> dict[Key, Sample]:
+    """The samples of whole endpoints."""
+    return {sample.key: sample for sample in samples if sample.scope.endpoint and not sample.scope.statement}
 
 
 def _endpoint(key: Key) -> Key:

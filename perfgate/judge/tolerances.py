@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
-from perfgate.model import Baseline, Better, Comparable, Machine, Noise, Postgres, Run, Sample, Status
+from perfgate.judge.references import Reference as Reference
+from perfgate.model import Better, Noise, Run, Sample, Status
 from perfgate.plan import Tolerance
 from perfgate.stats import Bounds, mean, ratio_bounds
 from perfgate.units import beside, percent, show
@@ -15,23 +15,6 @@ ROUNDS_TO_COMPARE = 3
 
 _SLACK = 1e-9
 """A change of exactly the tolerance is allowed, whatever binary fractions make of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What a sample is compared with: the accepted values, and where they came from."""
-
-    sample: Sample
-    commit: str
-    machine: Machine
-    postgres: Postgres | None
-
-    @classmethod
-    def of(cls, baseline: Baseline, sample: Sample) -> Reference:
-        return cls(sample, baseline.commit, baseline.machine, baseline.postgres)
-
-    def __str__(self) -> str:
-        return f"the baseline of {self.commit[:8]}" if self.commit else "the baseline"
 
 
 def judge_tolerance(case: Case, rule: Tolerance, reference: Reference | None, run: Run) -> Answer:
@@ -46,7 +29,7 @@ def judge_tolerance(case: Case, rule: Tolerance, reference: Reference | None, ru
         return Answer(Status.NEW, "not in the baseline yet; `perfgate accept` puts it there", case.sample.present[0])
     if not reference.sample.present:
         return Answer(Status.NEW, f"{reference} has no value for it; `perfgate accept` puts one there")
-    stranger = _why_not_comparable(case, reference, run)
+    stranger = reference.why_not_comparable(case.metric, run)
     if stranger:
         return Answer(Status.UNSURE, stranger, mean(case.sample.present), mean(reference.sample.present))
     if case.metric.noise is Noise.SAMPLED:
@@ -54,16 +37,6 @@ def judge_tolerance(case: Case, rule: Tolerance, reference: Reference | None, ru
     if case.exact and reference.sample.noise is Noise.EXACT:
         return _exact(case, rule, reference)
     return _coarse(case, rule, reference)
-
-
-def _why_not_comparable(case: Case, reference: Reference, run: Run) -> str:
-    here, there = run.machine.kind, reference.machine.kind
-    if case.metric.comparable is Comparable.SAME_MACHINE and here != there:
-        return f"{reference} was measured on another kind of machine ({there}; here {here})"
-    now, then = (run.postgres.major if run.postgres else ""), (reference.postgres.major if reference.postgres else "")
-    if case.metric.comparable is Comparable.SAME_POSTGRES and now != then:
-        return f"{reference} was counted on PostgreSQL {then or 'none'}, this run on {now or 'none'}"
-    return ""
 
 
 def _worsening(case: Case, change: float) -> float:

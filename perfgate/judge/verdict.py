@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from perfgate.errors import ExitCode
 from perfgate.judge.budgets import judge_limit
-from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding
+from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding, level, nothing_measured
+from perfgate.judge.pairs import CHANCE_OF_ALARM, Schedule, judge_pairs
 from perfgate.judge.presence import absences, absent_baselines, unmeasured_rules
+from perfgate.judge.references import References
 from perfgate.judge.rules import RuleBook
 from perfgate.judge.statements import Statements
-from perfgate.judge.tolerances import Reference, judge_tolerance
+from perfgate.judge.tolerances import judge_tolerance
 from perfgate.judge.validity import flaw_findings, spoiling, spoils
-from perfgate.model import Baseline, Finding, Flaw, Key, Level, Metric, Noise, Run, Sample, Status, Verdict
-from perfgate.plan import Limit, Rule
-from perfgate.stats import alpha_spent
+from perfgate.model import (
+    Baseline,
+    Finding,
+    Flaw,
+    Level,
+    Metric,
+    Noise,
+    Run,
+    Sample,
+    Scope,
+    Side,
+    Status,
+    Unit,
+    Verdict,
+)
+from perfgate.plan import Limit, Rule, Tolerance
+from perfgate.stats import alpha_spent, mean
+
+SLACK_OF_NEED = 1.5
+"""How far beyond the most rounds the number that seems to be needed may lie: it is a guess from few of them."""
 
 _WORST_FIRST = tuple(reversed(Status))
 
 
-def judge(run: Run, rules: Sequence[Rule], baselines: Mapping[str, Baseline], *, strict: bool = False) -> Verdict:
+def judge(
+    run: Run,
+    rules: Sequence[Rule],
+    baselines: Mapping[str, Baseline],
+    *,
+    strict: bool = False,
+    planned: Collection[str] = (),
+) -> Verdict:
     """Apply every rule to the run. `baselines` maps scenarios ("" for the project) to what was accepted for them.
 
-    With `strict`, what could not be decided fails.
+    With `strict`, what could not be decided fails. `planned` are the scenarios that the run has to say something of.
     """
-    spoilt = spoiling(run)
     bench = _Bench(run, rules, baselines)
+    spoilt = [flaw for flaw in spoiling(run) if flaw.side is Side.HEAD]
+    head, known = replace(run, samples=tuple(bench.heads)), bench.references.baselines
+    held = replace(run, samples=tuple(sample for sample in bench.heads if not bench.is_beside_base(sample)))
     findings = [_spoil(f, spoilt) for f in bench.findings()]
-    findings += [_spoil(f, spoilt) for f in unmeasured_rules(bench.book, run, baselines)]
+    findings += [_spoil(f, spoilt) for f in unmeasured_rules(bench.book, head, known)]
     # what a flaw took away is told by the flaw, not by each sample that the baseline has
-    findings += [f for f in absences(run, baselines) if not any(spoils(flaw, f) for flaw in spoilt)]
-    findings += absent_baselines(rules, bench.book, run, baselines)
+    findings += [f for f in absences(head, known, planned) if not any(spoils(flaw, f) for flaw in spoilt)]
+    findings += absent_baselines(rules, bench.book, held, known)
     findings += flaw_findings(spoilt)
+    findings += bench.without_base()
     findings += bench.statements.come_and_gone(bench.book)
     if strict:
         findings = [replace(f, level=Level.FAIL) if f.status is Status.UNSURE else f for f in findings]
@@ -68,17 +98,18 @@ class _Bench:
 
     def __init__(self, run: Run, rules: Sequence[Rule], baselines: Mapping[str, Baseline]) -> None:
         self.run = run
-        self.baselines = baselines
-        self.statements = Statements(run, baselines)
+        self.heads = [sample for sample in run.samples if sample.side is Side.HEAD]
+        self.references = References(run, baselines)
+        self.statements = Statements(run, self.references.baselines)
         self.book = RuleBook(rules, self.statements.texts)
         self._metrics: dict[str, Metric] = {metric.name: metric for metric in run.metrics}
-        self._references: dict[Key, Reference] = {
-            sample.key: Reference.of(baseline, sample) for baseline in baselines.values() for sample in baseline.samples
+        self._base_flaws = {
+            flaw.scenario: flaw for flaw in run.flaws if flaw.side is Side.BASE and not flaw.round and not flaw.metrics
         }
 
     def findings(self) -> list[Finding]:
-        """What the binding rules say of every sample."""
-        pairs = [(sample, rule) for sample in self.run.samples for rule in self.book.binding(sample.key)]
+        """What the binding rules say of every sample of head."""
+        pairs = [(sample, rule) for sample in self.heads for rule in self.book.binding(sample.key)]
         pairs += self.statements.vanished(self.book)
         noisy = Counter(s.scope.scenario for s, rule in pairs if s.noise is Noise.SAMPLED and rule.fail is not None)
         return [
@@ -88,32 +119,83 @@ class _Bench:
         ]
 
     def _has_a_say(self, sample: Sample, rule: Rule) -> bool:
-        """A tolerance without any baseline for the scenario is told once, not once for each sample."""
-        return isinstance(rule, Limit) or sample.scope.scenario in self.baselines
+        """A tolerance without any reference for the scenario is told once, not once for each sample."""
+        scenario = sample.scope.scenario
+        return isinstance(rule, Limit) or scenario in self.references.baselines or self.is_beside_base(sample)
+
+    def is_beside_base(self, sample: Sample) -> bool:
+        """Whether the sample is compared with rounds of base alone: where there is a base, no stored times are."""
+        sampled = self._metrics[sample.metric].noise is Noise.SAMPLED
+        asked = self.run.loads.get(sample.scope.scenario)
+        return bool(self.run.base) and sampled and asked is not None and asked.rounds > 0
 
     def _finding(self, sample: Sample, rule: Rule, noisy: int) -> Finding:
-        case = Case(sample, self._metrics[sample.metric], self._alpha(sample, noisy))
+        beside = isinstance(rule, Tolerance) and self.is_beside_base(sample)
+        case = Case(sample, self._metrics[sample.metric], self._alpha(sample, noisy, beside=beside))
         return finding(case, rule, self._answer(case, rule))
 
     def _answer(self, case: Case, rule: Rule) -> Answer:
         if isinstance(rule, Limit):
-            answer = judge_limit(case, rule)
+            answer = self._with_need(judge_limit(case, rule), case)
+        elif self.is_beside_base(case.sample):
+            answer = self._beside_base(case, rule)
         else:
-            reference = self._references.get(case.sample.key) or self.statements.unsent(case.sample.key)
+            key = case.sample.key
+            reference = self.references.of(key) or self.statements.unsent(key)
             answer = judge_tolerance(case, rule, reference, self.run)
         if answer.status not in (Status.FAIL, Status.WARN):
             return answer
         note = f" ({case.sample.note})" if case.sample.note and case.sample.note not in answer.because else ""
-        return replace(answer, because=answer.because + note + self.statements.culprit(case.sample.key))
+        shared = ", as it is in base" if self.references.shared(case.sample) else ""
+        return replace(answer, because=answer.because + note + shared + self.statements.culprit(case.sample.key))
 
-    def _alpha(self, sample: Sample, noisy: int) -> float:
-        """This decision's share of the run's chance of a false red.
+    def _with_need(self, answer: Answer, case: Case) -> Answer:
+        """How many rounds would decide an undecided limit: an interval shrinks with the root of their number."""
+        asked, rounds = self.run.loads.get(case.sample.scope.scenario), len(case.sample.present)
+        if answer.status is not Status.UNSURE or answer.interval is None or asked is None:
+            return answer
+        assert answer.observed is not None and answer.reference is not None
+        distance = max(abs(answer.observed - answer.reference), 1e-300)
+        needed = rounds * (max(abs(end - answer.observed) for end in answer.interval) / distance) ** 2
+        return replace(answer, needed=math.ceil(needed) if needed <= SLACK_OF_NEED * asked.max_rounds else 0)
+
+    def _beside_base(self, case: Case, rule: Tolerance) -> Answer:
+        base = self.references.beside(case.sample.key)
+        if not case.sample.present:
+            return nothing_measured(case)
+        if base is None or not base.present:
+            return Answer(Status.NEW, self._why_without_base(case.sample), mean(case.sample.present))
+        asked = self.run.loads[case.sample.scope.scenario]
+        return judge_pairs(case, rule, base, Schedule(asked.rounds, asked.max_rounds))
+
+    def _why_without_base(self, sample: Sample) -> str:
+        lost = self._base_flaws.get(sample.scope.scenario) or self._base_flaws.get("")
+        if lost is not None:
+            return f"nothing to compare it with: base {self.run.base[:8]} could not be measured"
+        return f"base {self.run.base[:8]} does not have it"
+
+    def without_base(self) -> Iterator[Finding]:
+        """Where base could not be measured, and why: no fault of this change, and no pass either."""
+        for flaw in self._base_flaws.values():
+            yield Finding(
+                metric="measurement",
+                scope=Scope(scenario=flaw.scenario),
+                unit=Unit.COUNT,
+                status=Status.NEW,
+                level=level(Status.NEW),
+                because=f"base {self.run.base[:8]} could not be measured: {flaw.kind}: {flaw.because}",
+                kind="validity",
+            )
+
+    def _alpha(self, sample: Sample, noisy: int, *, beside: bool) -> float:
+        """This decision's share of the run's chance of a false red, or of a false alarm where alarms are confirmed.
 
         Each scenario, and the project, has an equal part, so that a scenario is decided alike while the next ones are
         still to come. `noisy` decisions of the scenario share its part, and looks after several rounds share that.
         """
         asked = self.run.loads.get(sample.scope.scenario)
-        share = CHANCE_OF_FALSE_RED / (len(self.run.loads) + 1) / max(noisy, 1)
-        if asked is None or not asked.rounds:
+        whole = CHANCE_OF_ALARM if beside else CHANCE_OF_FALSE_RED
+        share = whole / (len(self.run.loads) + 1) / max(noisy, 1)
+        if beside or asked is None or not asked.rounds:
             return share
         return alpha_spent(len(sample.present), asked.rounds, asked.max_rounds, share)

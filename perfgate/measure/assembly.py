@@ -20,12 +20,12 @@ def counted_samples(scenario: str, side: Side, passes: Sequence[Iterable[Reading
     return [_proved(_sample(key, side, readings), readings) for key, readings in _by_key(scenario, passes).items()]
 
 
-def project_samples(readings: Iterable[Reading]) -> list[Sample]:
+def project_samples(readings: Iterable[Reading], side: Side = Side.HEAD) -> list[Sample]:
     """Samples of the whole project: readings that share a scope are the values of one sample, in order."""
     found: dict[Key, list[Reading | None]] = {}
     for reading in readings:
         found.setdefault(Key(reading.metric.name, reading.scope), []).append(reading)
-    return [_sample(key, Side.HEAD, own) for key, own in found.items()]
+    return [_sample(key, side, own) for key, own in found.items()]
 
 
 def metrics_of(readings: Iterable[Reading]) -> dict[str, Metric]:

@@ -81,7 +81,7 @@ class _Ledger:
 class Owner:
     """Owns what one run starts, and undoes it newest first when the `with` block ends.
 
-    `token` is unique to the run and stands in the environment of all its processes. After the block `problems` says
+    `token` is unique to the run and marks all its processes. After the block `problems` says
     what could not be undone (the reaper goes on trying); `swept` says what former runs had left behind.
     """
 
@@ -141,7 +141,7 @@ class Owner:
         def start() -> subprocess.Popen[bytes]:
             with _ErrorPipe() as errors:
                 process = subprocess.Popen(
-                    [*_launch(errors.far, death_signal, user, environment), *argv],
+                    [*_launch(errors.far, death_signal, user, environment, reaper.seal(self.token, number)), *argv],
                     env=environment,
                     cwd=cwd,
                     stdin=stdin,
@@ -291,10 +291,12 @@ class _ErrorPipe:
             os.close(self.far)
 
 
-def _launch(errors: int, death_signal: int, user: tuple[int, int] | None, env: Mapping[str, str]) -> list[str]:
+def _launch(
+    errors: int, death_signal: int, user: tuple[int, int] | None, env: Mapping[str, str], seal: int
+) -> list[str]:
     """The command line of the launcher, up to the program."""
     uid, gid = user or (-1, -1)
-    numbers = (errors, death_signal, os.getpid(), uid, gid, int("LC_CTYPE" in env))
+    numbers = (errors, death_signal, os.getpid(), uid, gid, int("LC_CTYPE" in env), seal)
     return [sys.executable, "-I", "-S", LAUNCHER, *map(str, map(int, numbers))]
 
 

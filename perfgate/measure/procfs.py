@@ -18,11 +18,14 @@ from typing import NamedTuple
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 GONE = (FileNotFoundError, ProcessLookupError)
+RLIMIT_LOCKS = 10
+"""A limit without effect since Linux 2.4.25 (getrlimit(2)). Every child inherits it, and nobody changes it."""
 KERNEL = 2  # kthreadd, the parent of all kernel threads
 
 _CPUCLOCK_SCHED = 2
 _MEMORY = re.compile(rb"^(VmRSS|RssAnon|VmHWM):\s+(\d+) kB", re.MULTILINE)
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+_SEAL = re.compile(rb"^Max file locks\s+(\d+)", re.MULTILINE)
 _SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 
 
@@ -198,20 +201,41 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def marked(pid: int, mark: bytes) -> bool | None:
-    """Whether a process was started with `mark` ("NAME=value") in its environment; None when that cannot be told yet.
+class Mark(NamedTuple):
+    """What tells the processes of a run: a `NAME=value` in their environment, or a seal, which outlasts `env -i`.
 
-    A process in the middle of exec shows no environment at all; one of another user cannot be looked into.
+    A seal is a value of RLIMIT_LOCKS. No double fork, setsid, exec or change of user takes it off a descendant.
     """
+
+    variable: bytes
+    seals: range = range(0)
+
+
+def seal(pid: int) -> int | None:
+    """The seal on a process, which every user may see; None when it has none, or is gone."""
+    try:
+        found = _SEAL.search(read(f"/proc/{pid}/limits"))
+    except (*GONE, PermissionError):
+        return None
+    return int(found[1]) if found else None
+
+
+def marked(pid: int, mark: Mark) -> bool | None:
+    """Whether a process carries a mark; None when that cannot be told yet.
+
+    A process in the middle of exec shows no environment at all; that of another user cannot be looked into.
+    """
+    if seal(pid) in mark.seals:
+        return True
     try:
         environment = read(f"/proc/{pid}/environ")
     except (*GONE, PermissionError):
         return False
-    return mark in environment.split(b"\0") if environment else None
+    return mark.variable in environment.split(b"\0") if environment else None
 
 
-def all_marked(mark: bytes) -> list[Stat]:
-    """Every living process with `mark` in its environment."""
+def all_marked(mark: Mark) -> list[Stat]:
+    """Every living process that carries a mark."""
     found = (stat(pid) for pid in pids() if marked(pid, mark))
     return [process for process in found if process is not None and process.alive]
 
@@ -226,12 +250,12 @@ class Family:
     """A process that perfgate started, and whatever descends from it by whichever way.
 
     Members are found in three ways, because each has gaps: the tree below the leader (misses what was re-parented),
-    the mark in their environment (misses what overwrote it for a process title), and with `by_session` the leader's
+    the mark on them (misses what is on a kernel that refused the seal and has no such variable), and with `by_session` the leader's
     session (misses what called setsid). The kernel gives no number to a process while it names a session, so a session
     whose leader is dead, and whose number no other process has, is the one that was started.
     """
 
-    def __init__(self, pid: int, start: float, mark: bytes, *, by_session: bool = True) -> None:
+    def __init__(self, pid: int, start: float, mark: Mark, *, by_session: bool = True) -> None:
         self.pid = pid
         self.start = start
         self._mark = mark

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -27,12 +28,36 @@ from perfgate.measure import procfs
 OWNER_MARK = "PERFGATE_OWNER"
 SPAWN_MARK = "PERFGATE_SPAWN"
 GOODBYE = b"goodbye"
+SEALS = 1 << 15
+"""Programs of one owner whose seals differ. With a token of 48 bits that fills a limit: 63 bits."""
 GRACE = 5.0
 TRIES = 5
 
 
 class NotUndone(Exception):
     """Something that was started is there yet; the message says what and why."""
+
+
+def owner_mark(token: str) -> procfs.Mark:
+    """What all processes of an owner carry."""
+    first = seal(token, 0)
+    return procfs.Mark(f"{OWNER_MARK}={token}".encode(), range(first, first + SEALS) if first else range(0))
+
+
+def spawn_mark(mark: str) -> procfs.Mark:
+    """What a program and its descendants carry; `mark` is "token.number"."""
+    token, _, number = mark.partition(".")
+    own = seal(token, int(number))
+    return procfs.Mark(f"{SPAWN_MARK}={mark}".encode(), range(own, own + 1) if own else range(0))
+
+
+def seal(token: str, number: int) -> int:
+    """The seal on the `number`th program of an owner; 0 for a token that is not 48 bits in hexadecimal digits."""
+    try:
+        bits = int(token, 16)
+    except ValueError:
+        return 0
+    return bits * SEALS + number % SEALS if bits < 1 << 48 else 0
 
 
 def patiently(step: Callable[[], bool], *, tries: int = TRIES, pause: float = 0.2) -> bool:
@@ -92,7 +117,7 @@ def kill_all(members: Callable[[], list[procfs.Stat]]) -> None:
 
 @dataclass(frozen=True)
 class Process:
-    """A process and its family. `signal` is how it is asked to end; `mark` is in the environment of its descendants."""
+    """A process and its family. `signal` is how it is asked to end; `mark` ("token.number") is on its descendants."""
 
     kind: ClassVar[str] = "process"
     pid: int
@@ -102,7 +127,7 @@ class Process:
 
     def family(self, *, by_session: bool = True) -> procfs.Family:
         """All that descends from it."""
-        return procfs.Family(self.pid, self.start, f"{SPAWN_MARK}={self.mark}".encode(), by_session=by_session)
+        return procfs.Family(self.pid, self.start, spawn_mark(self.mark), by_session=by_session)
 
     def undo(self, *, fresh: bool) -> None:
         # Long after, a dead leader's number may have led another session in between: then only marks are evidence.
@@ -213,7 +238,7 @@ def undo(things: Iterable[Thing], token: str, *, fresh: bool) -> dict[Thing | No
             if isinstance(thing, kind):
                 attempt(functools.partial(thing.undo, fresh=fresh), thing)
         if kind is Process:
-            mark = f"{OWNER_MARK}={token}".encode()
+            mark = owner_mark(token)
             attempt(lambda: kill_all(lambda: procfs.all_marked(mark)), None)  # noqa: B023
     return problems
 
@@ -260,9 +285,16 @@ def _ended_well(parent: int) -> bool:
     return watched[0] in ready and os.read(watched[0], len(GOODBYE)) == GOODBYE
 
 
+def _take_off_seal() -> None:
+    """That of an outer perfgate, which would stop this reaper before it is done."""
+    most = resource.getrlimit(procfs.RLIMIT_LOCKS)[1]
+    resource.setrlimit(procfs.RLIMIT_LOCKS, (most, most))
+
+
 def main() -> None:
     """Wait beside the owner, and undo what it leaves behind."""
     path, token, parent = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    _take_off_seal()
     with path.open(encoding="utf-8") as file:  # opened now: it may be deleted from under a long run
         if _ended_well(parent):
             return

@@ -1,20 +1,22 @@
-"""One scenario on one stand: counting passes that prove themselves, and as many timed rounds as are asked for."""
+"""One scenario on its stands: counting passes that prove themselves, then rounds, on both sides in turn."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perfgate.errors import NotMeasured
-from perfgate.measure import assembly, load
-from perfgate.measure.collector import Collector, Reading, Stretch
+from perfgate.measure import load
+from perfgate.measure.collector import Collector, Stretch
 from perfgate.measure.load import Generator
-from perfgate.measure.service import RunningService
+from perfgate.measure.measured import Measured
+from perfgate.measure.neighbours import Company, Neighbours
 from perfgate.measure.stand import Stand
 from perfgate.measure.stretches import Bench, Options, Taken
-from perfgate.model import Flaw, FlawKind, Metric, Round, Sample
+from perfgate.model import Flaw, FlawKind, Side
 from perfgate.plan import Scenario
 
 COUNTING_PASSES = 2
@@ -26,138 +28,207 @@ MOST_PASSES = 7
 MOST_SPOILT_ROUNDS = 3
 """After so many rounds that something was wrong with, more of the same are not worth their time."""
 
+PAIRS_A_START = 2
+"""Pairs of rounds between fresh starts of both sides: the luck of a process start must not decide."""
+
+ROUNDS_A_START = 4
+"""The same without a base, once the required rounds are taken."""
+
+MOST_RETAKES = 2
+"""How often one pair is taken again because others disturbed it."""
+
 CROWDED = (FlawKind.GENERATOR_SATURATED, FlawKind.RATE_NOT_REACHED)
 """Flaws that other work on the machine can cause, and that pass with it: as many rounds as are allowed are tried."""
 
-
-@dataclass
-class Measured:
-    """What a scenario gave so far; samples can be asked for at any time, so that a decision can end the rounds."""
-
-    scenario: str
-    stand: Stand
-    passes: list[tuple[Reading, ...]] = field(default_factory=list)
-    rounds: list[tuple[Reading, ...]] = field(default_factory=list)
-    facts: list[Round] = field(default_factory=list)
-    flaws: list[Flaw] = field(default_factory=list)
-    statements: dict[str, str] = field(default_factory=dict)
-
-    def samples(self) -> list[Sample]:
-        """All samples so far."""
-        side = self.stand.side
-        counted = assembly.counted_samples(self.scenario, side, self.passes)
-        return counted + assembly.round_samples(self.scenario, side, self.rounds)
-
-    def metrics(self) -> dict[str, Metric]:
-        """The definitions of all metrics read so far."""
-        return assembly.metrics_of(reading for stretch in (*self.passes, *self.rounds) for reading in stretch)
-
-    @property
-    def spoilt(self) -> bool:
-        """Whether something happened that no further round heals, and that leaves nothing worth measuring."""
-        return any(flaw.round is None and not flaw.metrics for flaw in self.flaws)
+Halves = dict[Side, tuple[Taken, Company]]
 
 
 @dataclass
 class ScenarioRunner:
-    """Drives one scenario on one stand.
+    """Drives one scenario on the stands of head and, where there is one, of base.
 
-    `on_round` is told how each round went; `doubted` is asked, once it was counted, whether the counts need confirming.
+    What goes wrong with head or the load becomes a flaw, not an error; what goes wrong with base alone takes base out
+    of the scenario. `on_round` is told how each round went; `doubted` is asked, once it was counted, whether the counts
+    need confirming.
     """
 
     name: str
     plan: Scenario
-    stand: Stand
+    stands: Sequence[Stand]
     collectors: Sequence[Collector]
     options: Options
     folder: Path
-    on_round: Callable[[int, Taken], None]
+    neighbours: Neighbours
+    on_round: Callable[[Side, int, Taken], None]
     doubted: Callable[[Measured], bool]
+    _generator: Generator = field(init=False)
 
-    def run(self, more: Callable[[Measured], bool]) -> Measured:
-        """Count, then take rounds. What goes wrong with the service or the load becomes a flaw, not an error.
+    def __post_init__(self) -> None:
+        self.measured = Measured(self.name, {stand.side: stand for stand in self.stands})
+        self._chance = random.Random(f"{self.plan.seed}:{self.name}")
+        self._index = self._retaken = 0
+        self._spoilt = dict.fromkeys(Side, 0)
+        self._over = False
 
-        Once the required rounds are taken, `more` is asked whether another could still decide something.
-        """
-        measured = Measured(self.name, self.stand)
-        with load.start(self.name, self.plan, self.stand.root, self.stand.owner, self.folder) as generator:
-            try:
-                self._measure(measured, generator, more)
-            except NotMeasured as error:
-                flaw = Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=self.stand.side, detail=error.hint)
-                measured.flaws.append(flaw)
-        return measured
+    @contextmanager
+    def loaded(self) -> Iterator[None]:
+        """Start to load Locust, which goes on while other things are done; it ends with the block."""
+        root, owner = self.stands[0].root, self.stands[0].owner
+        with load.start(self.name, self.plan, root, owner, self.folder) as self._generator:
+            yield
 
-    def _measure(self, measured: Measured, generator: Generator, more: Callable[[Measured], bool]) -> None:
+    @property
+    def goes_on(self) -> bool:
+        """Whether rounds can still be taken."""
+        return not self._over and not self.measured.spoilt and self.measured.pairs < self._most
+
+    @property
+    def _most(self) -> int:
+        """Beside base, an alarm is confirmed by fresh pairs: it may take as many again."""
+        return self.plan.max_rounds * len(self.measured.stands)
+
+    @property
+    def has_required(self) -> bool:
+        """Whether all rounds are there that are taken in any case."""
+        return self.measured.pairs >= self.plan.rounds
+
+    def count(self) -> None:
         """Each counting pass has a service of its own, since collectors may end its sessions to read all counters."""
-        while self.plan.counting and self._counts_again(measured):
-            with self._bench(measured, generator, self.stand.service.counting_env) as bench:
-                self._count(measured, bench)
-            if measured.spoilt:
+        while self.plan.counting and self._counts_again():
+            for stand in list(self.measured.stands.values()):
+                with self._blamed(stand.side), self._started(stand, stand.service.counting_env) as bench:
+                    self._count(stand.side, bench)
+            if self.measured.spoilt:
                 return
-        with self._bench(measured, generator, {}) as bench:
-            self._rounds(measured, bench, more)
+
+    def block(self) -> None:
+        """Rounds between one fresh start of the sides and the next: A B B A, or B A A B, as chance will have it."""
+        stands = list(self.measured.stands.values())
+        self._chance.shuffle(stands)
+        with self._blamed(Side.HEAD), ExitStack() as stack:
+            benches: dict[Side, Bench] = {}
+            for stand in stands:
+                with self._blamed(stand.side):
+                    benches[stand.side] = stack.enter_context(self._started(stand, {}))
+            if len(benches) < len(stands) or self.measured.spoilt:
+                return
+            warm: set[Side] = set()
+            for _ in range(self._rounds_a_start(len(stands))):
+                if self._over or not self._pair(benches, warm):
+                    break
+                benches = dict(reversed(benches.items()))
+        self.measured.close_block()
+
+    def _rounds_a_start(self, sides: int) -> int:
+        left = self._most - self.measured.pairs
+        if sides > 1:
+            return min(PAIRS_A_START, left)
+        return min(max(self.plan.rounds - self.measured.pairs, ROUNDS_A_START), left)
 
     @contextmanager
-    def _bench(self, measured: Measured, generator: Generator, env: Mapping[str, str]) -> Iterator[Bench]:
-        with self.stand.fresh(self.name, env) as service:
-            with self.stand.watch("load start"):
-                generator.ready()
-            with self._unchanged(measured):
-                yield self._watched(service, generator, measured)
+    def _blamed(self, side: Side) -> Iterator[None]:
+        """What cannot be measured inside is a flaw of the scenario on this side."""
+        try:
+            yield
+        except NotMeasured as error:
+            self._flawed([Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=side, detail=error.hint)])
 
-    def _watched(self, service: RunningService, generator: Generator, measured: Measured) -> Bench:
-        return Bench(self.name, self.stand, service, generator, self.collectors, self.options, measured.statements)
+    def _flawed(self, flaws: Sequence[Flaw]) -> None:
+        self.measured.flaws.extend(flaws)
+        if any(flaw.side is Side.BASE and flaw.round is None for flaw in flaws):
+            self.measured.lose_base()
 
     @contextmanager
-    def _unchanged(self, measured: Measured) -> Iterator[None]:
+    def _started(self, stand: Stand, env: Mapping[str, str]) -> Iterator[Bench]:
+        with stand.fresh(self.name, env) as service:
+            with stand.watch("load start"):
+                self._generator.ready()
+            with self._unchanged(stand):
+                yield Bench(
+                    self.name,
+                    stand,
+                    service,
+                    self._generator,
+                    self.collectors,
+                    self.options,
+                    self.measured.statements,
+                )
+
+    @contextmanager
+    def _unchanged(self, stand: Stand) -> Iterator[None]:
         """A server that restarts or is set otherwise under the load makes everything counted on it incomparable."""
-        before = self.stand.server_state()
+        before = stand.server_state()
         yield
-        if not measured.spoilt and self.stand.server_state() != before:
+        if not self.measured.spoilt and stand.server_state() != before:
             words = "the Postgres server restarted or its settings changed under the load"
-            measured.flaws.append(Flaw(FlawKind.SETTINGS_CHANGED, words, self.name, side=self.stand.side))
+            self.measured.flaws.append(Flaw(FlawKind.SETTINGS_CHANGED, words, self.name))
 
-    def _count(self, measured: Measured, bench: Bench) -> None:
-        with self.stand.watch("counting"):
+    def _count(self, side: Side, bench: Bench) -> None:
+        with bench.stand.watch("counting"):
             taken = bench.count()
-        measured.flaws.extend(taken.flaws)
-        measured.passes.append(taken.readings)
+        self.measured.passes[side].append(taken.readings)
+        self._flawed(taken.flaws)
 
-    def _rounds(self, measured: Measured, bench: Bench, more: Callable[[Measured], bool]) -> None:
-        """Valid rounds until there are enough; spoilt ones are taken again, within bounds."""
-        index = spoilt = 0
-        while self._wants(measured, more):
-            index += 1
-            with self.stand.watch("rounds"):
-                taken = bench.round(index, warmup=self.plan.warmup if index == 1 else self.plan.warmup / 4)
-            self.on_round(index, taken)
-            measured.flaws.extend(taken.flaws)
+    def _counts_again(self) -> bool:
+        counted = len(self.measured.passes[Side.HEAD])
+        return counted < COUNTING_PASSES or (counted < MOST_PASSES and self.doubted(self.measured))
+
+    def _pair(self, benches: Mapping[Side, Bench], warm: set[Side]) -> bool:
+        """One valid round on each side, one right after the other; whether the services are worth going on with.
+
+        A pair that others on the machine disturbed is taken again, whatever it showed, within bounds.
+        """
+        for attempt in range(MOST_RETAKES + 1):
+            self._index += 1
+            halves: Halves = {}
+            for side, bench in benches.items():
+                with self._blamed(side):
+                    halves[side] = self._half(bench, self.plan.warmup / 4 if side in warm else self.plan.warmup)
+                warm.add(side)
+                if side not in halves or halves[side][0].flaws:
+                    return self._broken(halves)
+            crowd = self.neighbours.crowd(*(company for _, company in halves.values()))
+            again = crowd and attempt < MOST_RETAKES and self._retaken < max(4, self.measured.pairs)
+            self._noted(halves, disturbed=again)
+            if not again:
+                break
+            self._retaken += 1
+        self.measured.add_pair({side: taken.readings for side, (taken, _) in halves.items()})
+        return True
+
+    def _half(self, bench: Bench, warmup: float) -> tuple[Taken, Company]:
+        with bench.stand.watch("rounds"), self.neighbours.watched() as company:
+            taken = bench.round(self._index, warmup=warmup)
+        self.on_round(bench.stand.side, self._index, taken)
+        return taken, company
+
+    def _noted(self, halves: Halves, *, disturbed: bool) -> None:
+        for taken, company in halves.values():
             if taken.facts is not None:
-                measured.facts.append(taken.facts)
-            if measured.spoilt:
-                return
-            if not taken.flaws:
-                measured.rounds.append(taken.readings)
-                continue
-            spoilt += 1
-            crowded = all(flaw.kind in CROWDED for flaw in taken.flaws)
-            if spoilt >= (self.plan.max_rounds if crowded else MOST_SPOILT_ROUNDS):
-                measured.flaws.append(self._gave_up(measured, taken.flaws[0], index))
-                return
+                facts = replace(taken.facts, others=round(company.cores, 3), disturbed=disturbed)
+                self.measured.facts.append(facts)
 
-    def _counts_again(self, measured: Measured) -> bool:
-        counted = len(measured.passes)
-        return counted < COUNTING_PASSES or (counted < MOST_PASSES and self.doubted(measured))
-
-    def _wants(self, measured: Measured, more: Callable[[Measured], bool]) -> bool:
-        valid = len(measured.rounds)
-        if valid < self.plan.rounds:
+    def _broken(self, halves: Halves) -> bool:
+        """A pair with a flaw counts for nothing; after too many of them no more are tried."""
+        self._noted(halves, disturbed=False)
+        flaws = [flaw for taken, _ in halves.values() for flaw in taken.flaws]
+        self._flawed(flaws)
+        if not flaws or any(flaw.round is None for flaw in flaws):
+            return False
+        side = flaws[0].side
+        self._spoilt[side] += 1
+        crowded = all(flaw.kind in CROWDED for flaw in flaws)
+        if self._spoilt[side] < (self.plan.max_rounds if crowded else MOST_SPOILT_ROUNDS):
             return True
-        return valid < self.plan.max_rounds and more(measured)
+        if side is Side.BASE and not crowded:
+            self._flawed([replace(flaws[0], round=None)])
+        else:
+            self.measured.flaws.append(self._gave_up(flaws[0]))
+            self._over = True
+        return False
 
-    def _gave_up(self, measured: Measured, worst: Flaw, index: int) -> Flaw:
-        words = f"{len(measured.rounds)} of {index} rounds were valid, {self.plan.rounds} are needed; {worst.because}"
+    def _gave_up(self, worst: Flaw) -> Flaw:
+        words = f"{self.measured.pairs} of {self._index} rounds were valid, {self.plan.rounds} are needed"
         own = (
             metric
             for collector in self.collectors
@@ -165,4 +236,4 @@ class ScenarioRunner:
             for metric in collector.metrics
         )
         globs = sorted({f"{metric.name.partition('.')[0]}.*" for metric in own})
-        return replace(worst, because=words, round=None, metrics=tuple(globs))
+        return replace(worst, because=f"{words}; {worst.because}", round=None, side=Side.HEAD, metrics=tuple(globs))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perfgate.errors import NotMeasured
+from perfgate.measure import imports
 from perfgate.measure import service as services
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.ownership import Owner
@@ -32,7 +33,11 @@ SELECT pg_postmaster_start_time()::text,
 
 @dataclass
 class Stand:
-    """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none)."""
+    """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none).
+
+    `env` is added to the environment of all its commands. What was built for the same request before is not built again
+    where `built` remembers it.
+    """
 
     plan: Plan
     side: Side
@@ -42,6 +47,8 @@ class Stand:
     logs: Path
     watch: Stopwatch
     say: Callable[[str], None]
+    env: Mapping[str, str] = field(default_factory=dict)
+    built: Path | None = None
     database: ServiceDatabase | None = field(default=None, init=False)
 
     @property
@@ -52,7 +59,7 @@ class Stand:
     def prepare(self) -> None:
         """Build the service, fill its database and make that the template of every fresh start."""
         with self.watch("build"):
-            services.build(self.service, self.root, {}, self.owner, self.log("build"))
+            self._build()
         asked = self.plan.database
         if self.server is None or asked is None:
             return
@@ -63,6 +70,21 @@ class Stand:
                 with self._started("prepare", {}) as running:
                     self._run_prepare(asked.prepare, running)
             self.database.freeze()
+
+    def _build(self) -> None:
+        request = json.dumps([self.service.build, self.service.cwd, dict(self.env), imports.search_path()])
+        if self.built is not None and self.built.is_file() and self.built.read_text(encoding="utf-8") == request:
+            return
+        folders = imports.packages() if self.service.build and self.side is Side.BASE else []
+        before = imports.state(folders)
+        services.build(self.service, self.root, self.env, self.owner, self.log("build"))
+        if imports.state(folders) != before:
+            raise NotMeasured(
+                f"`{self.service.build}` installs into {folders[0]}, which both sides would run from",
+                hint="let service.build make an environment in the work tree, such as .venv, and service.command use it",
+            )
+        if self.built is not None:
+            self.built.write_text(request, encoding="utf-8")
 
     @contextmanager
     def fresh(self, name: str, env: Mapping[str, str] | None = None) -> Iterator[RunningService]:
@@ -78,7 +100,7 @@ class Stand:
         placeholders = self.database.placeholders() if self.database else {}
         with ExitStack() as stack:
             with self.watch("service start"):
-                plan = replace(self.service, env={**self.service.env, **env})
+                plan = replace(self.service, env={**self.env, **self.service.env, **env})
                 starting = services.start(plan, self.root, placeholders, self.owner, self.log(f"service-{name}"))
                 running = stack.enter_context(starting)
             yield running
@@ -103,16 +125,15 @@ class Stand:
     def _settled_env(self) -> dict[str, str]:
         """The service's environment as far as it is known without the service: migrations need its settings too."""
         known = self.database.placeholders() if self.database else {}
-        filled = {name: _filled(value, known) for name, value in self.service.env.items()}
+        filled = {name: _filled(value, known) for name, value in {**self.env, **self.service.env}.items()}
         return {name: value for name, value in filled.items() if "{port}" not in value and "{url}" not in value}
 
     def _run_prepare(self, commands: tuple[str, ...], running: RunningService) -> None:
         assert self.database is not None
         filled = {**self.database.placeholders(), "url": running.url, "port": str(running.port)}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         # as in `setup`: whatever a developer's environment names, it is this database that is filled
         variables = self.database.server.access.variables(self.database.name)
-        env = {**os.environ, **self._settled_env(), **variables, "PATH": path}
+        env = {**os.environ, **self._settled_env(), **variables, "PATH": imports.search_path()}
         self.log("prepare").unlink(missing_ok=True)
         for command in commands:
             argv = [_filled(word, filled) for word in shlex.split(command)]

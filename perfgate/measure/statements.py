@@ -36,8 +36,13 @@ _CHATTER_BEGINS = frozenset(_SESSION_WORDS.split())
 _CHATTER = frozenset(line.strip() for line in _SESSION_STATEMENTS.splitlines())
 _TYPE_LOOKUP = re.compile(r"\b(?:FROM|JOIN) (?:pg_catalog\.)?pg_type\b")
 
+# Postgres checks a deferred foreign key (all of Django's) at the commit, outside of the statement that made it due, and
+# counts its own query as if it had been sent (src/backend/utils/adt/ri_triggers.c). Nobody else writes this way.
+_FOREIGN_KEY_CHECK = re.compile(r"SELECT \? FROM .+ x WHERE .+ operator\(.+\) .+ FOR KEY SHARE OF x\b", re.DOTALL)
+
 # Without texts (false), which Postgres would have to read from a file each time. A statement has an entry for each
 # role. What functions and triggers run is part of the statement that called them: only top-level statements count.
+# What deferred triggers run at the commit has none, so it counts by itself.
 _READ = """
 SELECT userid, queryid, calls, rows, total_exec_time / 1000, shared_blks_hit + shared_blks_read,
        temp_blks_read + temp_blks_written, wal_records
@@ -87,6 +92,11 @@ def is_chatter(normalised: str) -> bool:
         or normalised in _CHATTER
         or _TYPE_LOOKUP.search(normalised) is not None
     )
+
+
+def is_foreign_key_check(normalised: str) -> bool:
+    """Whether a normalised statement is one by which Postgres itself checks a foreign key: work, but sent by nobody."""
+    return _FOREIGN_KEY_CHECK.match(normalised) is not None
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,16 @@ def headline(result: Result) -> str:
     counts = Counter(finding.status for finding in verdict.findings)
     if verdict.exit_code is ExitCode.PASSED:
         others = tally(Counter({status: count for status, count in counts.items() if status is not Status.PASS}))
-        return f"{head}: {', '.join(filter(None, (many(counts.total(), 'rule'), others)))}"
+        return f"{head}: {', '.join(filter(None, (_checks(verdict.findings), others)))}"
     if verdict.exit_code is ExitCode.FAILED:
         return f"{head}: {_failures(verdict.findings)}"
     return f"{head}: {_obstacle(result.run.flaws, verdict.findings)}"
+
+
+def _checks(findings: Sequence[Finding]) -> str:
+    """A finding is one rule's check of one sample: `57 checks of 8 rules`."""
+    checks, rules = many(len(findings), "check"), len({finding.rule for finding in findings if finding.rule})
+    return f"{checks} of {many(rules, 'rule')}" if rules else checks
 
 
 def _failures(findings: Sequence[Finding]) -> str:
@@ -48,7 +54,7 @@ def _failures(findings: Sequence[Finding]) -> str:
         return "nothing was judged"
     first, *others = tally(counts).split(", ")
     count, word = first.split(" ")
-    return ", ".join((f"{count} of {many(len(findings), 'rule')} {word}", *others))
+    return ", ".join((f"{count} of {many(len(findings), 'check')} {word}", *others))
 
 
 def _obstacle(flaws: Iterable[Flaw], findings: Iterable[Finding]) -> str:
@@ -57,7 +63,7 @@ def _obstacle(flaws: Iterable[Flaw], findings: Iterable[Finding]) -> str:
             return place([flaw])
         return one_line(f"{flaw.scenario}: {flaw.because}" if flaw.scenario else flaw.because, LONGEST_HEADLINE)
     reasons = (finding.because for finding in findings if finding.status is Status.INVALID)
-    return one_line(next(reasons, "no rule could be judged"), LONGEST_HEADLINE)
+    return one_line(next(reasons, "nothing could be judged"), LONGEST_HEADLINE)
 
 
 def gravity(flaw: Flaw) -> bool:
@@ -70,8 +76,8 @@ def place(flaws: Sequence[Flaw]) -> str:
     flaw = flaws[0]
     numbers = sorted({other.round for other in flaws if other.round is not None})
     scenario = f"in {one_line(flaw.scenario)}" if flaw.scenario else ""
-    rounds = f"{'round' if len(numbers) == 1 else 'rounds'} {', '.join(map(str, numbers))}" if numbers else ""
-    where = ", ".join(part for part in (scenario, rounds) if part)
+    named = f"{'round' if len(numbers) == 1 else 'rounds'} {', '.join(map(str, numbers))}" if numbers else ""
+    where = ", ".join(part for part in (scenario, named) if part)
     base = "of the base" if flaw.side is Side.BASE else ""
     return " ".join(part for part in (flaw.kind.value, where, base) if part)
 
@@ -85,22 +91,30 @@ def pair(finding: Finding) -> tuple[str, str]:
 
 
 def interval(finding: Finding) -> str:
-    """From where to where, in the terms that `Finding.interval` has for this kind of rule; "" without one."""
+    """From where to where, in the terms that `Finding.interval` has for this kind of rule.
+
+    "" without one, and where it tells nothing: one without width, and one wider than the value itself, as few rounds
+    make it. What such an interval means for the rule, the finding's reason says.
+    """
     if finding.interval is None:
         return ""
     low, high = finding.interval
-    if finding.kind != "limit":
+    limit = finding.kind == "limit"
+    size = abs(finding.observed or 0.0) if limit else abs(1 + (finding.change or 0.0))
+    if not 0 < high - low <= size:
+        return ""
+    if not limit:
         return f"{percent(low)} to {percent(high)}"
     line = finding.reference if finding.reference is not None else math.nan
     return f"{beside(low, line, finding.unit)} to {beside(high, line, finding.unit)}"
 
 
 def bars(base: Sequence[float | None], head: Sequence[float | None]) -> str:
-    """The rounds of both sides on one scale, `▁▂▁ → ▆█▇`; "" unless both have some."""
+    """The rounds of both sides on one scale, `▁▂▁ → ▆█▇`; "" unless both have some, and not all the same."""
     present = [value for value in (*base, *head) if value is not None]
-    if not base or not head or not present:
+    if not base or not head or len(set(present)) < 2:
         return ""
-    low, step = min(present), (max(present) - min(present)) / (len(_BARS) - 1) or 1.0
+    low, step = min(present), (max(present) - min(present)) / (len(_BARS) - 1)
     before, after = (
         "".join("×" if value is None else _BARS[round((value - low) / step)] for value in side) for side in (base, head)
     )
@@ -139,15 +153,15 @@ def span(values: Sequence[float], unit: Unit) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def asked(load: Asked) -> str:
+def asked(load: Asked, *, paired: bool = False) -> str:
     """What was asked of a scenario: who sends how much, for how long."""
     source = many(load.users, "user") if load.users else ""
     rate = show(load.rate, Unit.PER_SECOND) if load.rate else ""
     workers = many(load.workers, "worker") if load.workers > 1 else ""
-    some = many(load.rounds, "round")
-    rounds = some if load.max_rounds <= load.rounds else f"{load.rounds} to {many(load.max_rounds, 'round')}"
+    most = rounds(max(load.rounds, load.max_rounds), paired=paired)
+    taken = most if load.max_rounds <= load.rounds else f"{load.rounds} to {most}"
     warmup = f" after {show(load.warmup, Unit.SECONDS)} of warm-up" if load.warmup else ""
-    timed = f"{rounds} of {show(load.round, Unit.SECONDS)}{warmup}" if load.rounds else ""
+    timed = f"{taken} of {show(load.round, Unit.SECONDS)}{warmup}" if load.rounds else ""
     counted = f"each task counted {many(load.counting, 'time')}" if load.counting else ""
     return ", ".join(filter(None, (load.locustfile, source, rate, workers, timed, counted, f"seed {load.seed}")))
 
@@ -159,8 +173,13 @@ def commit(name: str) -> str:
 
 
 def many(count: int, noun: str) -> str:
-    """`1 rule`, `2 rules`."""
+    """`1 check`, `2 checks`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def rounds(count: int, *, paired: bool = False) -> str:
+    """`8 rounds`, or `8 pairs of rounds` where each round of one side has one of the other beside it."""
+    return f"{many(count, 'pair')} of rounds" if paired else many(count, "round")
 
 
 def duration(seconds: float) -> str:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from perfgate.errors import ExitCode
+from perfgate.judge.presence import absences
 from perfgate.judge.verdict import judge
 from perfgate.model import Asked, Flaw, FlawKind, Noise, Status
-from perfgate.plan import Rule
+from perfgate.plan import TESTS, Rule
 from tests.judge.literals import CALLS, P95, SIZE, around, baseline, limit, only, run, sample, tolerance
 
 SLOW = around(P95, 9.0)
@@ -46,6 +47,46 @@ def test_what_the_baseline_had_and_the_run_has_not_is_missing() -> None:
 
 def test_the_baseline_of_a_scenario_that_was_not_asked_for_is_left_alone() -> None:
     accepted = {"pay": baseline(sample(P95, 0.1, scenario="pay"), scenario="pay")}
+    asked_for_browse = replace(run(FAST), left_out=("pay",))
+    assert judge(asked_for_browse, [BUDGET], accepted).exit_code is ExitCode.PASSED
+
+
+def test_the_baseline_of_a_scenario_that_the_run_does_not_even_name_is_a_gap() -> None:
+    accepted = {"pay": baseline(sample(P95, 0.1, scenario="pay"), scenario="pay")}
+    verdict = judge(run(FAST), [BUDGET], accepted)
+    assert verdict.findings[0].scope.scenario == "pay"
+    assert verdict.findings[0].status is Status.MISSING
+    assert verdict.exit_code is ExitCode.FAILED
+
+
+@pytest.mark.parametrize("scenario", ["pay", "pa*"])
+@pytest.mark.parametrize("left_out", [(), ("pay",)])
+def test_a_rule_about_an_absent_scenario_is_missing_unless_that_was_left_out(
+    scenario: str, left_out: tuple[str, ...]
+) -> None:
+    rules = [BUDGET, limit("response.p95", fail=0.3, scenario=scenario)]
+    verdict = judge(replace(run(FAST), left_out=left_out), rules, {})
+    assert verdict.status is (Status.PASS if left_out else Status.MISSING)
+
+
+@pytest.mark.parametrize(
+    ("planned", "left_out", "absent"),
+    [
+        (("browse",), (), []),
+        (("browse", "pay"), (), ["pay"]),
+        (("browse", "pay"), ("pay",), []),
+        (("browse", TESTS), (), []),
+    ],
+)
+def test_a_planned_scenario_is_there_or_left_out_by_name(
+    planned: tuple[str, ...], left_out: tuple[str, ...], absent: list[str]
+) -> None:
+    found = absences(replace(run(FAST), left_out=left_out), {}, planned)
+    assert [f.scope.scenario for f in found] == absent
+
+
+def test_what_tests_add_is_not_missed_where_no_tests_were_run() -> None:
+    accepted = {TESTS: baseline(sample(P95, 0.1, scenario=TESTS), scenario=TESTS)}
     assert judge(run(FAST), [BUDGET], accepted).exit_code is ExitCode.PASSED
 
 

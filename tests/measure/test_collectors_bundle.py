@@ -82,6 +82,22 @@ def test_every_reading_carries_the_name_of_its_artifact(root: Path) -> None:
     assert [reading.scope.artifact for reading in COLLECTOR.finish(target)] == ["scripts"] * 4 + ["styles"] * 4
 
 
+def test_a_size_names_the_biggest_files_and_what_they_weigh_in_its_own_measure(root: Path) -> None:
+    for name, size in (("tiny.js", 10), ("small.js", 20), ("vendor.js", 40_000)):
+        (root / "dist" / name).write_text("v" * size)
+    readings = weighed(root, "dist/**/*.js")
+    assert readings["bundle.raw"].note == (
+        "biggest files: dist/vendor.js 40 KB, dist/app.js 5.50 KB, dist/parts/chunk.js 3.30 KB"
+    )
+    vendor = len(gzip.compress(b"v" * 40_000, 9, mtime=0))
+    assert readings["bundle.gzip"].note.startswith(f"biggest files: dist/vendor.js {vendor} B, ")
+    assert readings["bundle.files"].note == ""
+
+
+def test_a_size_of_one_file_names_it(root: Path) -> None:
+    assert weighed(root, f"../{root.name}/dist/app.js")["bundle.raw"].note == "all of it is dist/app.js"
+
+
 @pytest.mark.parametrize(("limit", "quality"), [(12_000, 11), (11_999, 9)])
 def test_a_large_file_is_compressed_faster_and_the_reading_says_so(
     root: Path, monkeypatch: pytest.MonkeyPatch, limit: int, quality: int
@@ -91,7 +107,7 @@ def test_a_large_file_is_compressed_faster_and_the_reading_says_so(
     monkeypatch.setattr(bundle, "BROTLI_LIMIT", limit)
     reading = weighed(root, "large.txt")["bundle.brotli"]
     assert reading.value == len(brotli.compress(content, quality=quality))
-    assert ("large.txt" in reading.note) is (quality == 9)
+    assert ("compressed at quality 9: large.txt" in reading.note) is (quality == 9)
 
 
 @pytest.mark.parametrize("pattern", ["/etc/*", ""])

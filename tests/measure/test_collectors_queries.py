@@ -18,7 +18,7 @@ from perfgate.measure.collectors.tables import Tables
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.fingerprint import fingerprint
 from perfgate.measure.ownership import Owner
-from perfgate.measure.statements import is_chatter
+from perfgate.measure.statements import is_chatter, is_foreign_key_check
 from perfgate.model import FlawKind, Noise, Scope, Side
 from perfgate.plan import Database
 from tests.measure.servers import VERSIONS, version
@@ -264,6 +264,48 @@ def test_transactions_sessions_and_pools_are_no_statements(shop: ServiceDatabase
     target, readings = count(shop, [("GET /", visit)] * 2)
     assert statements_of(target, readings, "GET /") == {"SELECT name FROM products": 1}
     assert value(readings, "queries.calls", Scope(endpoint="GET /")) == 1
+
+
+@pytest.mark.parametrize("deferrable", ["", "DEFERRABLE INITIALLY DEFERRED"])
+def test_checks_of_foreign_keys_are_work_but_no_statements_of_the_service(
+    shop: ServiceDatabase, service: Service, deferrable: str
+) -> None:
+    service.execute(f"ALTER TABLE reviews ADD FOREIGN KEY (product) REFERENCES products {deferrable}")
+    service.execute("INSERT INTO products VALUES (77, 'spare')")
+
+    def forget() -> None:
+        service.execute("DELETE FROM products WHERE id = 77")
+
+    target, readings = count(shop, [("POST /review", lambda: review(service)), ("POST /forget", forget)])
+    for endpoint, text in (
+        ("POST /review", "INSERT INTO reviews(product, words) VALUES (?, ?)"),
+        ("POST /forget", "DELETE FROM products WHERE id = ?"),
+    ):
+        assert statements_of(target, readings, endpoint) == {text: 1}
+        assert value(readings, "queries.calls", Scope(endpoint=endpoint)) == 1
+        assert value(readings, "queries.rows", Scope(endpoint=endpoint)) == 1
+    checks = {name for name, text in target.statements.items() if "FOR KEY SHARE OF x" in text}
+    assert len(checks) == (2 if deferrable else 0)
+    blocks = [r.value or 0 for r in readings if r.metric.name == "queries.blocks" and r.scope.statement in checks]
+    assert all(blocks)
+    assert bool(blocks) == bool(checks)
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ('SELECT ? FROM ONLY "public"."a" x WHERE "id" operator(pg_catalog.=) ? FOR KEY SHARE OF x', True),
+        ('SELECT ? FROM "public"."parted" x WHERE ? operator(pg_catalog.=) "a" FOR KEY SHARE OF x', True),
+        (
+            'SELECT ? FROM (SELECT "p" AS r FROM ONLY "a" x WHERE "p" operator(pg_catalog.&&) ? FOR KEY SHARE OF x) x1',
+            True,
+        ),
+        ("SELECT ? FROM a x WHERE x.id = ? FOR KEY SHARE OF x", False),
+        ("SELECT * FROM a WHERE id = ? FOR UPDATE", False),
+    ],
+)
+def test_only_what_postgres_writes_itself_is_a_check_of_a_foreign_key(text: str, check: bool) -> None:
+    assert is_foreign_key_check(text) is check
 
 
 @pytest.mark.parametrize(

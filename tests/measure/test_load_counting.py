@@ -194,3 +194,47 @@ def test_requests_sent_at_once_are_observed_one_after_the_other(service: Service
         assert sorted(seen) == ["", *["GET /fast/a"] * 3, *["GET /fast/b"] * 3]
         assert len(made.records) == 6
         assert FlawKind.LOAD_FAILED not in kinds(generator.round(service.url, 1, warmup=0.1))
+
+
+@pytest.mark.parametrize("sleeper", ["time.sleep(1000)", "gevent.event.Event().wait()"])
+def test_an_on_start_that_sleeps_for_ever_ends_at_the_timeout_and_is_named(
+    service: Service, stage: Stage, sleeper: str
+) -> None:
+    text = f"""
+    import gevent.event
+
+    class Sleeper(FastHttpUser):
+        def on_start(self):
+            self.client.get("/fast/login")
+            {sleeper}
+
+        @task
+        def fast(self):
+            self.client.get("/fast/never")
+    """
+    with stage.generator(text, timeout=0.5) as generator:
+        began = time.monotonic()
+        made = generator.count(service.url, lambda endpoint: None)
+        assert time.monotonic() - began < load.PATIENCE_S
+        assert kinds(made) >= {FlawKind.LOAD_FAILED}
+        assert "on_start of Sleeper sent nothing and did not end within 500 ms" in made.flaws[0].because
+        assert ".py:" in made.flaws[0].because
+        assert service.paths() == ["/fast/login"]
+
+
+def test_an_on_start_may_take_longer_than_the_timeout_while_it_sends(service: Service, stage: Stage) -> None:
+    text = """
+    class Visitor(FastHttpUser):
+        def on_start(self):
+            for _ in range(8):
+                self.client.get("/fast/login")
+                time.sleep(0.2)
+
+        @task
+        def fast(self):
+            self.client.get("/fast/page")
+    """
+    with stage.generator(text, timeout=0.8, counting=1) as generator:
+        made = generator.count(service.url, lambda endpoint: None)
+        assert made.flaws == ()
+        assert [record.endpoint for record in made.records] == ["GET /fast/page"]

@@ -183,6 +183,44 @@ def test_missing_users_broken_code_lost_workers_and_silence_each_have_a_name() -
     assert silent.kind is FlawKind.NO_REQUESTS
 
 
+def landed(**asked: str | None) -> list[FlawKind]:
+    """What is said of ten requests to each endpoint, that all ended on the path given, or where they were sent."""
+    endpoints = [name.replace("_", " /", 1) for name in asked]
+    records = [Record(endpoint, NOW, NOW, 0.005, 1, True) for endpoint in endpoints for _ in range(10)]
+    ends = {endpoint: {path: 10} for endpoint, path in zip(endpoints, asked.values(), strict=True) if path}
+    return [flaw.kind for flaw in validity.flaws("browse", CLOSED, [changed(elsewhere=ends)], records)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "flawed"),
+    [
+        ({"GET_a": "/login", "GET_b": "/login", "GET_c": "/login"}, True),
+        ({"GET_a": "/login", "GET_b": "/login"}, True),
+        ({"GET_a": "/login", "GET_b": "/login", "GET_c": "/login", "GET_login": None}, True),
+        ({"GET_a": "/login", "GET_b": "/login", "GET_c": "/login", "GET_d": None, "GET_e": None}, True),
+        ({"GET_a": "/login", "GET_b": "/login", "GET_c": "/login", "GET_d": None, "GET_e": None, "GET_f": None}, False),
+        ({"GET_": "/home", "GET_home": None}, False),
+        ({"GET_": "/home"}, False),
+        ({"GET_": "/home", "GET_index": "/home", "GET_home": None}, False),
+        ({"GET_": "/home", "GET_index": "/home", "GET_about": None}, False),
+        ({"GET_a": "/a/", "GET_b": "/b/", "GET_c": "/c/"}, False),
+        ({"POST_add": "/basket", "POST_remove": "/basket", "POST_pay": "/basket", "GET_basket": None}, False),
+    ],
+)
+def test_pages_that_all_end_on_one_other_page_were_not_measured(asked: dict[str, str | None], flawed: bool) -> None:
+    assert landed(**asked) == ([FlawKind.LOAD_FAILED] if flawed else [])
+
+
+@pytest.mark.parametrize(("ended", "flawed"), [(8, False), (9, True), (10, True)])
+def test_a_page_ends_elsewhere_when_nine_of_ten_answers_do(ended: int, flawed: bool) -> None:
+    records = [Record(f"GET /{page}", NOW, NOW, 0.005, 1, True) for page in "abc" for _ in range(10)]
+    facts = [changed(elsewhere={f"GET /{page}": {"/login": ended - 3} for page in "abc"})]
+    facts += [changed(users=0, elsewhere={f"GET /{page}": {"/login": 3} for page in "abc"})]
+    found = validity.flaws("browse", CLOSED, facts, records)
+    words = "3 of 3 pages ended on /login instead (GET /a, GET /b, GET /c): is the locustfile logged in?"
+    assert [flaw.because for flaw in found] == flawed * [f"{words} If /login is meant, ask for it directly"]
+
+
 @pytest.mark.parametrize(
     ("order", "facts", "rate"),
     [

@@ -293,6 +293,28 @@ def test_a_request_sent_by_a_greenlet_of_the_task_is_not_forgotten(service: Serv
     ]
 
 
+@pytest.mark.parametrize("kind", ["FastHttpUser", "HttpUser"])
+@pytest.mark.parametrize(("other", "flawed"), [("login", True), ("{page}", False)])
+def test_a_round_whose_pages_all_redirect_to_one_other_page_is_invalid(
+    service: Service, stage: Stage, kind: str, other: str, flawed: bool
+) -> None:
+    text = f"""
+    class Visitor({kind}):
+        @task
+        def look(self):
+            for page in "abc":
+                self.client.get(f"/to/{other}/{{page}}")
+                self.client.post(f"/to/basket/{{page}}")
+    """
+    with stage.generator(text, users=1, round=0.5) as generator:
+        load = generator.round(service.url, 1, warmup=0.1)
+        counted = generator.count(service.url, lambda _: None)
+    for flaws in (load.flaws, counted.flaws):
+        said = [flaw.because for flaw in flaws if flaw.kind is FlawKind.LOAD_FAILED]
+        assert bool(said) == flawed
+        assert not said or said[0].startswith("3 of 3 pages ended on /login instead (GET /to/login/a, ")
+
+
 def test_a_slow_answer_to_a_request_of_the_window_is_waited_for(service: Service, stage: Stage) -> None:
     with stage.generator(FAST.replace("/fast/", "/slow/900/"), rate=30.0, users=None) as generator:
         load = generator.round(service.url, 1, warmup=0.1)

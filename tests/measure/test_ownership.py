@@ -24,14 +24,15 @@ from perfgate.errors import NotMeasured
 from perfgate.measure import database, ownership, procfs, reaper
 from perfgate.measure.ownership import Owner
 
-# A daemon of the old school: two forks and a session of its own, so that neither group nor parent lead to it.
+# A daemon of the old school: two forks, a session of its own and an environment that it emptied, so that neither
+# group nor parent nor variable lead to it.
 DAEMON = """
 import os, pathlib, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-        time.sleep(1000)
+        os.execve("/usr/bin/env", ["env", "-i", "sleep", "1000"], {})
     os._exit(0)
 time.sleep(1000)
 """
@@ -147,7 +148,7 @@ def test_an_error_in_the_block_undoes_just_as_well_and_goes_on() -> None:
     owner, owned = Owner(), list[Path]()
     with pytest.raises(ZeroDivisionError):
         run()
-    assert procfs.all_marked(f"PERFGATE_OWNER={owner.token}".encode()) == []
+    assert procfs.all_marked(reaper.owner_mark(owner.token)) == []
     assert not owned[0].exists()
 
 
@@ -201,7 +202,7 @@ def test_a_sweep_stops_what_has_the_mark_of_a_dead_owner_and_stands_in_no_ledger
     marked, stranger = (subprocess.Popen(["sleep", "1000"], env={"PERFGATE_OWNER": mark}) for mark in marks)
     forged_ledger()
     try:
-        assert eventually(lambda: procfs.marked(marked.pid, b"PERFGATE_OWNER=other"))
+        assert eventually(lambda: procfs.marked(marked.pid, reaper.owner_mark("other")))
         ownership.sweep(ownership.home())
         assert eventually(lambda: marked.poll() == -signal.SIGKILL)
         assert stranger.poll() is None
@@ -464,3 +465,42 @@ def test_what_is_started_outside_the_block_is_refused() -> None:
         owner.folder("data")
     with pytest.raises(RuntimeError, match="inside its `with` block"):
         owner.spawn(["sleep", "1000"])
+
+
+def test_a_daemon_that_its_host_started_by_itself_is_left_alone(tmp_path: Path) -> None:
+    """As a fixture of pytest's may, in the very process that owns the run."""
+    where = tmp_path / "daemon"
+    with Owner() as owner:
+        host = subprocess.Popen([sys.executable, "-c", DAEMON, str(where)])
+        assert eventually(lambda: where.exists() and where.read_text())
+        stranger = int(where.read_text())
+        daemon(owner, owner.folder("ours"))
+    try:
+        assert host.poll() is None
+        assert alive(stranger)
+    finally:
+        os.kill(stranger, signal.SIGKILL)
+        host.kill()
+        host.wait()
+
+
+def test_a_seal_tells_the_programs_of_an_owner_from_those_of_any_other() -> None:
+    ours, first, second = reaper.owner_mark("ab12cd34ef56"), reaper.spawn_mark("ab12cd34ef56.1"), "ab12cd34ef56.2"
+    assert first.seals[0] in ours.seals
+    assert reaper.spawn_mark(second).seals[0] in ours.seals
+    assert reaper.spawn_mark(second).seals != first.seals
+    assert not any(reaper.spawn_mark(f"{token}.1").seals[0] in ours.seals for token in ("ab12cd34ef55", "ab12cd34ef57"))
+    assert reaper.owner_mark("f" * 12).seals[-1] == 2**63 - 1
+    assert not reaper.owner_mark("no token of ours").seals
+
+
+def test_the_reaper_of_a_run_inside_another_one_carries_no_mark_of_it(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with Owner() as outer:
+        with said.open("wb") as out:
+            inner = outer.spawn([sys.executable, "-c", RUN, DAEMON], env={**os.environ}, stdout=out)
+        assert eventually(lambda: said.read_bytes().endswith(b"\n"))
+        found = json.loads(said.read_text())["reaper"]
+        assert procfs.marked(inner.pid, reaper.owner_mark(outer.token))
+        assert eventually(lambda: procfs.marked(found, reaper.owner_mark(outer.token)) is False)
+        outer.stop(inner, signal=signal.SIGINT)

@@ -58,6 +58,7 @@ def found(
     rounds: int = 1,
     kind: str = "tolerance",
     rule: str = "budgets.yaml:31",
+    needed: int = 0,
 ) -> Finding:
     return Finding(
         metric=metric.name,
@@ -73,6 +74,7 @@ def found(
         change=change,
         interval=interval,
         rounds=rounds,
+        needed=needed,
     )
 
 
@@ -314,10 +316,125 @@ NOT_MEASURED = Result(
     ),
 )
 
+SEARCH = Scope("browse", "GET /search")
+_FAVOURITES = "SELECT product_id FROM favourites WHERE customer_id = $1"
+
+BESIDE = Result(
+    replace(
+        QUIET,
+        branch="favourites",
+        base="abc12345d0aa7e6c5b4a39281706f5e4d3c2b1a9",
+        seconds=131.0,
+        samples=(
+            Sample("response.p95", PRODUCTS, (0.402, 0.431, 0.398, 0.417, 0.409, 0.422)),
+            Sample("response.p95", PRODUCTS, (0.291, 0.302, 0.288, 0.296, 0.305, 0.299), Side.BASE),
+            Sample("response.p95", CART, (0.151, 0.163, 0.149, 0.158, 0.155, 0.161)),
+            Sample("response.p95", CART, (0.144, 0.147, 0.152, 0.139, 0.150, 0.146), Side.BASE),
+            Sample("response.p95", SEARCH, (0.061, 0.063, 0.060, 0.062, 0.064, 0.061)),
+            Sample("response.p95", SEARCH, (0.081, 0.083, 0.080, 0.084, 0.082, 0.081), Side.BASE),
+            Sample("response.rate", Scope("browse"), (141.0, 139.5, 140.2, 142.0, 140.8, 141.1)),
+            Sample("response.rate", Scope("browse"), (152.0, 150.5, 151.7, 153.1, 151.2, 152.4), Side.BASE),
+            Sample("memory.peak", Scope("browse"), (212e6, 214e6, 219e6, 215e6, 213e6, 216e6)),
+            Sample("memory.peak", Scope("browse"), (211e6, 212e6, 214e6, 213e6, 212e6, 215e6), Side.BASE),
+            Sample("queries.calls", PRODUCTS, (4.0, 4.0), noise=Noise.EXACT),
+            Sample("queries.calls", PRODUCTS, (4.0, 4.0), Side.BASE, noise=Noise.EXACT),
+            Sample("queries.calls", Scope("browse", "GET /favourites"), (2.0, 2.0), noise=Noise.EXACT),
+        ),
+        rounds=(
+            Round("browse", 1, 2.0, 281, 140.5, 0.31, 0.0004, 0.02),
+            Round("browse", 1, 2.0, 302, 151.0, 0.33, 0.0005, 0.02, Side.BASE),
+            Round("browse", 2, 2.0, 279, 139.5, 0.31, 0.0004, 0.02),
+            Round("browse", 2, 2.0, 301, 150.5, 0.33, 0.0005, 0.02, Side.BASE),
+        ),
+        flaws=(
+            Flaw(FlawKind.GENERATOR_SATURATED, "it used 97 % of a core", "browse", 3),
+            Flaw(FlawKind.GENERATOR_SATURATED, "it used 99 % of a core", "browse", 4, Side.BASE),
+        ),
+        phases={"rounds": 82.0, "counting": 19.0, "build": 14.5, "service start": 9.0},
+        statements={"77ab01c2": _FAVOURITES},
+    ),
+    Verdict(
+        Status.FAIL,
+        ExitCode.FAILED,
+        (
+            found(
+                status=Status.FAIL,
+                metric=P95,
+                scope=PRODUCTS,
+                because="413 ms, was 297 ms in abc12345: +39 %, at least +34 %, allowed +10 %",
+                observed=0.413,
+                reference=0.297,
+                change=0.391,
+                interval=(0.343, 0.44),
+                rounds=6,
+            ),
+            found(
+                status=Status.UNSURE,
+                metric=P95,
+                scope=CART,
+                because="156 ms, was 146 ms in abc12345: +6.7 %; noise reaches across the allowed +10 %",
+                observed=0.156,
+                reference=0.146,
+                change=0.067,
+                interval=(0.012, 0.124),
+                rounds=6,
+                needed=24,
+            ),
+            found(
+                Status.UNSURE, RATE, PRODUCTS, "only 2 of the 3 values that a decision takes", 104, 100, kind="limit"
+            ),
+            found(
+                status=Status.NEW,
+                metric=CALLS,
+                scope=Scope("browse", "GET /favourites"),
+                because="abc12345 does not have it",
+                observed=2,
+                rounds=2,
+            ),
+            found(
+                status=Status.NEW,
+                metric=CALLS,
+                scope=Scope("browse", "GET /", statement="77ab01c2"),
+                because=f"a statement that the baseline does not have: {_FAVOURITES}",
+                observed=1,
+                rounds=2,
+                kind="statement",
+                rule="",
+            ),
+            found(
+                status=Status.IMPROVED,
+                metric=P95,
+                scope=SEARCH,
+                because="61.8 ms, was 81.8 ms in abc12345: −24 %",
+                observed=0.0618,
+                reference=0.0818,
+                change=-0.244,
+                interval=(-0.27, -0.22),
+                rounds=6,
+            ),
+            found(Status.PASS, CALLS, PRODUCTS, "unchanged against abc12345", 4, 4, 0.0, rounds=2),
+            found(
+                status=Status.PASS,
+                metric=MEMORY,
+                scope=Scope("browse"),
+                because="215 MB is under the limit of 400 MB",
+                observed=215e6,
+                reference=400e6,
+                interval=(211e6, 218e6),
+                rounds=6,
+                kind="limit",
+                rule="budgets.yaml:40",
+            ),
+        ),
+    ),
+)
+"""A change measured beside its base, round by round."""
+
 NOT_JUDGED = Result(PASSED.run)
 NOTHING_JUDGED = Result(QUIET, Verdict(Status.MISSING, ExitCode.FAILED, ()))
 
 ALL = {
+    "beside": BESIDE,
     "failed": FAILED,
     "not_measured": NOT_MEASURED,
     "passed": PASSED,

@@ -99,6 +99,6 @@ def test_a_report_that_is_too_long_ends_between_two_lines_and_says_so(name: str,
 
 def test_the_worst_is_kept_when_not_everything_fits() -> None:
     cut = Markdown(4_000).render(many(2_000))
-    assert cut.startswith("## ❌ FAILED&#58; 200 of 2000 rules failed")
+    assert cut.startswith("## ❌ FAILED&#58; 200 of 2000 checks failed")
     assert cut.count("| **fail** |") > 5
     assert "**pass**" not in cut

@@ -154,5 +154,5 @@ def test_an_undecided_rule_that_must_be_decided_keeps_the_gate_shut() -> None:
     finding = literals.found(Status.UNSURE, literals.P95, literals.CART, "too few rounds")
     strict = Verdict(Status.UNSURE, ExitCode.FAILED, (replace(finding, level=Level.FAIL),))
     digest = Digest(Result(literals.QUIET, strict))
-    assert digest.headline == "FAILED: 1 of 1 rule unsure"
+    assert digest.headline == "FAILED: 1 of 1 check unsure"
     assert [group.status for group in digest.failures] == [Status.UNSURE]

@@ -16,9 +16,9 @@ from .literals import ALL, CALLS, CART, NOT_MEASURED, P95, PRODUCTS, QUIET, foun
 @pytest.mark.parametrize(
     ("name", "headline"),
     [
-        ("failed", "FAILED: 3 of 14 rules failed, 1 missing, 2 invalid"),
-        ("warned", "PASSED: 4 rules, 1 warning, 1 unsure, 2 new"),
-        ("passed", "PASSED: 2 rules"),
+        ("failed", "FAILED: 3 of 14 checks failed, 1 missing, 2 invalid"),
+        ("warned", "PASSED: 4 checks of 1 rule, 1 warning, 1 unsure, 2 new"),
+        ("passed", "PASSED: 2 checks of 1 rule"),
         ("not_measured", "NOT MEASURED: service died in browse, round 2"),
         ("not_judged", "NOT JUDGED: 1 sample of 1 round"),
         ("nothing_judged", "FAILED: nothing was judged"),
@@ -31,9 +31,9 @@ def test_the_headline_is_the_verdict_in_one_sentence(name: str, headline: str) -
 @pytest.mark.parametrize(
     ("statuses", "headline"),
     [
-        ([Status.MISSING], "FAILED: 1 of 1 rule missing"),
-        ([Status.MISSING, Status.PASS], "FAILED: 1 of 2 rules missing"),
-        ([Status.FAIL, Status.MISSING, Status.WARN], "FAILED: 1 of 3 rules failed, 1 missing"),
+        ([Status.MISSING], "FAILED: 1 of 1 check missing"),
+        ([Status.MISSING, Status.PASS], "FAILED: 1 of 2 checks missing"),
+        ([Status.FAIL, Status.MISSING, Status.WARN], "FAILED: 1 of 3 checks failed, 1 missing"),
     ],
 )
 def test_a_failure_is_counted_by_its_kind(statuses: list[Status], headline: str) -> None:
@@ -87,6 +87,31 @@ def test_an_interval_is_told_in_the_terms_of_its_rule(kind: str, told: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("kind", "observed", "change", "interval", "told"),
+    [
+        ("limit", 0.3, None, (0.16, 0.45), "160 ms to 450 ms"),
+        ("limit", 0.3, None, (0.14, 0.45), ""),  # wider than the value: so few rounds that it tells nothing
+        ("limit", 0.0, None, (0.0, 0.0), ""),
+        ("tolerance", 0.3, 0.0, (-0.5, 0.5), "−50 % to +50 %"),
+        ("tolerance", 0.3, 0.0, (-0.6, 0.5), ""),
+        ("tolerance", 3.0, 9.0, (7.0, 11.0), "+700 % to +1100 %"),  # to ten times, give or take a fifth
+    ],
+)
+def test_an_interval_that_tells_nothing_is_not_told(
+    kind: str, observed: float, change: float | None, interval: tuple[float, float], told: str
+) -> None:
+    assert words.interval(found(Status.PASS, P95, PRODUCTS, "", observed, 0.2, change, interval, kind=kind)) == told
+
+
+def test_checks_are_counted_and_the_rules_behind_them() -> None:
+    rules = ("budgets.yaml:3", "budgets.yaml:3", "budgets.yaml:9", "")
+    findings = tuple(found(Status.PASS, CALLS, CART, "", rule=rule) for rule in rules)
+    assert words.headline(Result(QUIET, Verdict(Status.PASS, ExitCode.PASSED, findings))) == (
+        "PASSED: 4 checks of 2 rules"
+    )
+
+
+@pytest.mark.parametrize(
     ("sentence", "part", "tells"),
     [
         ("31, was 1", "1", True),
@@ -105,7 +130,7 @@ def test_a_number_is_told_only_as_a_word_of_its_own(sentence: str, part: str, te
 def test_both_sides_are_drawn_on_one_scale_with_gaps_where_a_round_gave_nothing() -> None:
     assert words.bars((1.0, None), (2.0, 1.5)) == "▁× → █▅"
     assert words.bars((), (1.0,)) == ""
-    assert words.bars((3.0,), (3.0,)) == "▁ → ▁"
+    assert words.bars((3.0,), (3.0,)) == ""
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 from perfgate.errors import BadRequest, NotMeasured
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
 from perfgate.model import Better, Metric, Noise, Scope, Unit
+from perfgate.units import show
 
 RAW = Metric("bundle.raw", Unit.BYTES, Better.LOWER, Noise.EXACT, "Size of an artifact's files on disk.")
 GZIP = Metric(
@@ -34,6 +35,7 @@ BROTLI_QUALITY = 11
 BROTLI_LIMIT = 4 * 2**20
 """Quality 11 takes 1.5 s per megabyte, so what is larger than this is compressed at `BROTLI_QUALITY_ABOVE`."""
 BROTLI_QUALITY_ABOVE = 9
+MOST_NAMED = 3
 
 
 class Sizes(NamedTuple):
@@ -57,7 +59,7 @@ class Bundle(Collector):
             files = matching(target.root, globs)
             scope = Scope(artifact=name)
             if files:
-                yield from _readings(scope, files)
+                yield from _readings(target.root, scope, files)
             else:
                 note = f"no file matches {' or '.join(globs)} in {target.root}"
                 yield from (Reading(metric, None, scope, note) for metric in self.metrics)
@@ -121,16 +123,31 @@ def _refuse(error: OSError) -> NoReturn:
     raise NotMeasured(f"artifacts: cannot read {error.filename}: {error.strerror}", hint=hint) from error
 
 
-def _readings(scope: Scope, files: Sequence[Path]) -> Iterator[Reading]:
+def _readings(root: Path, scope: Scope, files: Sequence[Path]) -> Iterator[Reading]:
     # Both compressors let other threads run meanwhile.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         each = list(pool.map(sizes, files))
-    large = [path.name for path, own in zip(files, each, strict=True) if own.raw > BROTLI_LIMIT]
-    note = f"over {BROTLI_LIMIT // 2**20} MiB and compressed at quality {BROTLI_QUALITY_ABOVE}: {', '.join(large)}"
-    yield Reading(RAW, float(sum(own.raw for own in each)), scope)
-    yield Reading(GZIP, float(sum(own.gzip for own in each)), scope)
-    yield Reading(BROTLI, float(sum(own.brotli for own in each)), scope, note if large else "")
+    names = [Path(os.path.relpath(path, root)).as_posix() for path in files]
+    for metric, own in zip((RAW, GZIP, BROTLI), zip(*each, strict=True), strict=True):
+        notes = [_biggest(dict(zip(names, own, strict=True)))]
+        if metric is BROTLI:
+            notes += _less_compressed(files, each)
+        yield Reading(metric, float(sum(own)), scope, "; ".join(notes))
     yield Reading(FILES, float(len(each)), scope)
+
+
+def _biggest(weights: Mapping[str, int]) -> str:
+    """Where to look first: the files that weigh most, in bytes."""
+    if len(weights) == 1:
+        return f"all of it is {next(iter(weights))}"
+    heaviest = sorted(weights, key=lambda name: (-weights[name], name))[:MOST_NAMED]
+    return f"biggest files: {', '.join(f'{name} {show(weights[name], Unit.BYTES)}' for name in heaviest)}"
+
+
+def _less_compressed(files: Sequence[Path], each: Sequence[Sizes]) -> list[str]:
+    large = [path.name for path, own in zip(files, each, strict=True) if own.raw > BROTLI_LIMIT]
+    limit, quality = BROTLI_LIMIT // 2**20, BROTLI_QUALITY_ABOVE
+    return [f"over {limit} MiB and compressed at quality {quality}: {', '.join(large)}"] if large else []
 
 
 COLLECTOR = Bundle()

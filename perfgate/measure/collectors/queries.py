@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +23,7 @@ from perfgate.measure.statements import (
     StatementId,
     Statements,
     is_chatter,
+    is_foreign_key_check,
     since,
     total,
 )
@@ -176,7 +177,8 @@ class Queries(Collector):
             return list(self._nothing(self._pass, f"nobody used the database {used}: does the service connect to it?"))
         named = {statement: fingerprint(text) for statement, text in texts.items()}
         target.statements.update((named[statement], text) for statement, text in texts.items())
-        return list(_readings(self._pass, named))
+        unsent = {named[statement] for statement, text in texts.items() if is_foreign_key_check(text)}
+        return list(_readings(self._pass, named, unsent))
 
     def _nothing(self, counting: CountingPass, note: str) -> Iterator[Reading]:
         for endpoint in ("", *sorted(counting.requests)):
@@ -191,7 +193,8 @@ def _evicted(target: Target) -> Flaw:
     )
 
 
-def _readings(counting: CountingPass, named: Mapping[StatementId, str]) -> Iterator[Reading]:
+def _readings(counting: CountingPass, named: Mapping[StatementId, str], unsent: Set[str]) -> Iterator[Reading]:
+    """All readings. What nobody sent (`unsent`) is work, in blocks and time, and neither calls nor rows."""
     all_together: list[Counters] = []
     for endpoint, requests in sorted(counting.requests.items()):
         by_name: dict[str, list[Counters]] = defaultdict(list)
@@ -200,6 +203,7 @@ def _readings(counting: CountingPass, named: Mapping[StatementId, str]) -> Itera
                 if statement in named:
                     by_name[named[statement]].append(counters)
         sums = {name: total(counters) for name, counters in by_name.items()}
+        sums |= {name: sums[name]._replace(calls=0.0, rows=0.0) for name in sums.keys() & unsent}
         note = _restless(counting.vain[endpoint], requests)
         yield from _per_request(sums.values(), requests, Scope(endpoint=endpoint), note)
         for name, counters in sorted(sums.items()):
@@ -229,6 +233,8 @@ def _per_request(counters: Iterable[Counters], requests: int, scope: Scope, note
         TEMP_BLOCKS: sums.temp_blocks,
         WAL_RECORDS: sums.wal_records,
     }
+    if scope.statement and not sums.calls:
+        del values[CALLS], values[ROWS]
     yield from (Reading(metric, value / requests, scope, note) for metric, value in values.items())
     if sums.calls:
         yield Reading(MEAN_TIME, sums.seconds / sums.calls, scope, note)

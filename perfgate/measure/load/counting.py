@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 import time
 from collections.abc import Callable
 from enum import Enum
+from types import TracebackType
 from typing import Any
 
 import gevent
@@ -21,12 +23,18 @@ from perfgate.measure.load.locust_hooks import Visitor, Visitors, close, is_task
 from perfgate.measure.load.probe import Probe
 from perfgate.measure.load.protocol import Facts, Order
 from perfgate.measure.load.scene import Scene
+from perfgate.model import Unit
+from perfgate.units import show
 
 POLL_S = 0.05
 
 
 class Unanswered(Exception):
     """Ends a counting pass: the service has stopped answering."""
+
+
+class Idle(BaseException):
+    """Ends an `on_start` that waits for something that does not come; none of the usual `except` clauses takes it."""
 
 
 class _Outcome(Enum):
@@ -55,6 +63,18 @@ def tasks_of(holder: Any) -> list[Any]:
     return list(holder.tasks if isinstance(holder, SequentialTaskSet) else dict.fromkeys(holder.tasks))
 
 
+def _readable(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback up to its last frame that is in a file: gevent waits in compiled code, which has none."""
+    last, frame = None, trace
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename.startswith("/"):
+            last = frame
+        frame = frame.tb_next
+    if last is not None:
+        last.tb_next = None
+    return trace
+
+
 class CountingPass:
     """All user classes in turn. `observe` is called with each endpoint while nothing else is sent; "" comes first.
 
@@ -68,6 +88,8 @@ class CountingPass:
         self._counting = self._unanswered = False
         self._one_at_a_time = RLock()
         self._visitors = Visitors()
+        self._starting = ""
+        self._quiet_since = math.inf
 
     def run(self) -> Facts:
         """Count; ends early when a request stays unanswered for the scenario's timeout."""
@@ -96,7 +118,18 @@ class CountingPass:
                 self.scene.recorder.give_up(late.values())
                 visitor.kill()
                 flight.abandon(late)
+            elif flight.underway:
+                self._stir()
+            elif time.monotonic() - self._quiet_since > self.order.timeout:
+                self._quiet_since = math.inf
+                limit = show(self.order.timeout, Unit.SECONDS)
+                visitor.kill(Idle(f"{self._starting} sent nothing and did not end within {limit}"), block=False)
         visitor.get()  # an exception in perfgate itself is a bug, and ends the driver
+
+    def _stir(self) -> None:
+        """Note a sign of life of the `on_start` that runs, if one does."""
+        if self._quiet_since < math.inf:
+            self._quiet_since = time.monotonic()
 
     def _visit(self) -> None:
         users = [user for cls in self.scene.user_classes if (user := self.scene.new_user(cls)) is not None]
@@ -125,7 +158,15 @@ class CountingPass:
         user._greenlet, user._group = gevent.getcurrent(), self._visitors
         user._taskset_instance = DefaultTaskSet(user)
         limit_session(user, self.order.timeout)
-        return self._do(user, user.on_start) is _Outcome.DONE
+        return self._start(user, user) is _Outcome.DONE
+
+    def _start(self, user: User, holder: Any) -> _Outcome:
+        """Do the `on_start` of a user or TaskSet. It may take its time as long as it sends."""
+        self._starting, self._quiet_since = f"on_start of {type(holder).__name__}", time.monotonic()
+        try:
+            return self._do(user, holder.on_start)
+        finally:
+            self._quiet_since = math.inf
 
     def _cycle(self, user: User, holder: Any) -> None:
         for task in tasks_of(holder):
@@ -137,7 +178,7 @@ class CountingPass:
                 return
 
     def _enter(self, user: User, taskset: Any) -> None:
-        if self._do(user, taskset.on_start) is _Outcome.DONE:
+        if self._start(user, taskset) is _Outcome.DONE:
             self._cycle(user, taskset)
             self._do(user, taskset.on_stop)
 
@@ -149,6 +190,9 @@ class CountingPass:
             return _Outcome.LEFT
         except (RescheduleTask, RescheduleTaskImmediately):
             return _Outcome.DONE
+        except Idle as idle:
+            self.scene.events.user_error.fire(user_instance=user, exception=idle, tb=_readable(idle.__traceback__))
+            return _Outcome.FAILED
         except Exception as error:
             self.scene.events.user_error.fire(user_instance=user, exception=error, tb=error.__traceback__)
             return _Outcome.FAILED
@@ -161,6 +205,7 @@ class CountingPass:
             raise Unanswered
 
     def _watch(self, endpoint: str, timed_out: bool) -> None:
+        self._stir()
         if timed_out:
             self._unanswered = True
             raise StopUser  # the one way out of a listener, through the client, into the task that sent the request

@@ -20,7 +20,7 @@ def endpoint(method: str, name: str, url: str | None, host: str) -> str:
 
     `name` is what Locust reports: the `name=` of the request, or its path and query. `url` is where it went.
     """
-    return f"{method} {_without_ids(name, host) if _is_address(name, url, host) else name}"
+    return f"{method} {without_ids(name, host) if _is_address(name, url, host) else name}"
 
 
 def _is_address(name: str, url: str | None, host: str) -> bool:
@@ -31,7 +31,8 @@ def _is_address(name: str, url: str | None, host: str) -> bool:
     return origin in ("", host) or origin.count("/") == 2
 
 
-def _without_ids(address: str, host: str) -> str:
+def without_ids(address: str, host: str) -> str:
+    """The path of an address on `host`, with `{id}` for every id in it."""
     path = address.removeprefix(host).partition("?")[0].partition("#")[0]
     return "/".join("{id}" if _ID.fullmatch(part) else part for part in path.split("/")) or "/"
 

@@ -73,7 +73,8 @@ class Facts(Message):
     the window, `begun` of them took place, the last one `overrun` seconds after the window's end. `lag` is the median
     event-loop delay, `cpu` and `waited` the seconds in which the process ran or was kept waiting for a CPU, as shares
     of the window's `seconds`. `unanswered`, `errors` and `broken` count requests by endpoint, failures by text, and
-    exceptions of the locustfile by place. `lost` says how a worker got lost, "" when it did not.
+    exceptions of the locustfile by place. `elsewhere` counts, for each endpoint, the answers that came from another
+    path after redirects, by that path. `lost` says how a worker got lost, "" when it did not.
     """
 
     worker: str = ""
@@ -93,4 +94,5 @@ class Facts(Message):
     unanswered: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     broken: dict[str, int] = field(default_factory=dict)
+    elsewhere: dict[str, dict[str, int]] = field(default_factory=dict)
     lost: str = ""

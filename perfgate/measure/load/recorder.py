@@ -7,17 +7,18 @@ import math
 import sysconfig
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import requests
 from locust.exception import CatchResponseError
 
-from perfgate.measure.load.endpoints import Endpoints
+from perfgate.measure.load.endpoints import Endpoints, without_ids
 from perfgate.measure.load.flight import Flight
 from perfgate.measure.load.locust_hooks import Visitor
 from perfgate.measure.load.probe import Probe
@@ -26,6 +27,9 @@ from perfgate.measure.load.records import pack
 
 MOST_ERRORS = 50
 """Different error texts kept; what a service says with ids in it would fill the result otherwise."""
+
+MOST_TARGETS = 10
+"""Different paths kept to which one endpoint redirects; whoever redirects to more sends nobody to a single page."""
 
 LONGEST_ERROR = 200
 SHOWN_TRACEBACKS = 5
@@ -51,6 +55,7 @@ class Recorder:
         self.unanswered: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()
+        self.elsewhere: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.recorded = 0
         self._timeout = timeout
         self._buffer = bytearray()
@@ -79,6 +84,7 @@ class Recorder:
             unanswered=dict(self.unanswered),
             errors=dict(self.errors),
             broken=dict(self.broken),
+            elsewhere={endpoint: dict(paths) for endpoint, paths in self.elsewhere.items()},
         )
 
     def give_up(self, requests: Iterable[Flight]) -> None:
@@ -117,8 +123,16 @@ class Recorder:
             self.recorded += 1
             if failed:
                 self._count(self.errors, f"{self.endpoints.names[index]}: {describe(exception, response)}")
+            elif redirects := getattr(response, "history", None):
+                self._redirected(self.endpoints.names[index], redirects[-1])
         if self.watcher:
             self.watcher(self.endpoints.names[index], timed_out)
+
+    def _redirected(self, endpoint: str, last: Any) -> None:
+        """Note where the last redirect led to, without the query: it often says where one came from."""
+        paths, path = self.elsewhere[endpoint], without_ids(urlsplit(last.headers.get("location") or "").path, "")
+        if path in paths or len(paths) < MOST_TARGETS:
+            paths[path] += 1
 
     def on_user_error(self, user_instance: object, exception: BaseException, tb: TracebackType | None) -> None:
         """Listens to Locust's `user_error` event: an exception in the code of the locustfile.

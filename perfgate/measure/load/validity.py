@@ -15,7 +15,7 @@ answers of 26 ms, so it counts only where it is a large part of what is measured
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from statistics import median
 
@@ -35,12 +35,20 @@ RATE_REACHED = 0.98
 LATE_S = 0.05
 """How late the last task of a window may begin without lowering the rate: one hiccup of a busy machine."""
 
+REDIRECTED = 0.9
+"""Share of an endpoint's answers from one other path, from which on that is where it leads."""
+
+PAGES = 3
+"""So many pages that lead to one other path are no landing page with an alias or two."""
+
 SHOWN = 3
 
 
 def flaws(scenario: str, order: Order, facts: Sequence[Facts], records: Sequence[Record]) -> list[Flaw]:
     """What spoils a round or counting pass, the most telling first."""
-    found = chain(_lost(facts), _broken(facts), _unanswered(order, facts), _missing(order, facts))
+    found = chain(
+        _lost(facts), _broken(facts), _unanswered(order, facts), _missing(order, facts), _elsewhere(facts, records)
+    )
     if not records:
         found = chain(found, [(FlawKind.NO_REQUESTS, "no request was sent while it counted")])
     if order.index:
@@ -93,6 +101,31 @@ def _missing(order: Order, facts: Sequence[Facts]) -> _Found:
         yield FlawKind.USERS_MISSING, f"{order.users - users} of {order.users} users had begun no task when it counted"
     if ended:
         yield FlawKind.USERS_MISSING, f"{ended} of {order.users} users ended before the round was over"
+
+
+def _elsewhere(facts: Sequence[Facts], records: Sequence[Record]) -> _Found:
+    """Most pages are answered by one and the same other page, such as the one to log in.
+
+    Only what is fetched counts: that several forms lead back to one page is how forms are made. One page that leads
+    on is no sign of anything, and two are one only where nothing else is fetched.
+    """
+    answers = Counter(record.endpoint for record in records if record.ok and record.endpoint.startswith("GET "))
+    for path, pages in _leading(facts, answers).items():
+        others = answers.keys() - {f"GET {path}"}
+        most = len(pages) >= PAGES and 2 * len(pages) > len(others)
+        if most or (len(pages) > 1 and len(pages) == len(answers)):
+            words = f"{len(pages)} of {len(answers)} pages ended on {path} instead ({_some(sorted(pages))})"
+            yield FlawKind.LOAD_FAILED, f"{words}: is the locustfile logged in? If {path} is meant, ask for it directly"
+
+
+def _leading(facts: Sequence[Facts], answers: Mapping[str, int]) -> dict[str, list[str]]:
+    """The paths to which pages lead nearly always, with those pages."""
+    found: dict[str, list[str]] = {}
+    for page, times in answers.items():
+        for path, count in _sum(part.elsewhere.get(page, {}) for part in facts).items():
+            if count >= REDIRECTED * times and page != f"GET {path}":
+                found.setdefault(path, []).append(page)
+    return found
 
 
 def _saturated(facts: Sequence[Facts], records: Sequence[Record]) -> _Found:

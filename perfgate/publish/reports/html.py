@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from perfgate.model import Result, Unit
 from perfgate.publish import words
-from perfgate.publish.digest import Digest, Row, Trouble, Unruled, Values
+from perfgate.publish.conduct import Trouble
+from perfgate.publish.digest import Digest
 from perfgate.publish.report import quoted
+from perfgate.publish.rows import Row, Unruled, Values
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,7 +36,9 @@ class Html:
         """The whole page."""
         digest = Digest(result)
         alone = (group.rows[0] for group in (*digest.failures, *digest.attention) if len(group.rows) == 1)
-        return _template().render(digest=digest, drawings=any(strip(row, 1, 1) for row in alone))
+        figures = (figure.row for panel in digest.panels for figure in panel.figures)
+        lined = any(strip(row, 1, 1) for row in alone)
+        return _template().render(digest=digest, lined=lined, drawn=lined or any(strip(row, 1, 1) for row in figures))
 
 
 REPORT = Html()
@@ -88,11 +92,11 @@ class Strip:
     told: str
 
 
-def strip(row: Row | Unruled, width: int, height: int) -> Strip | None:
-    """The rounds of a row and the line they are held against; None where there is but one value to draw."""
-    line = row.line if isinstance(row, Row) else None
+def strip(row: Row | Unruled, width: int, height: int, lined: bool = True) -> Strip | None:
+    """The rounds of a row and, if `lined`, what they are held against; None where all values are the same."""
+    line = row.line if isinstance(row, Row) and lined else None
     present = [value for value in (*row.base, *row.head) if value is not None]
-    if len(present) < 2:
+    if len(set(present)) < 2:
         return None
     marks = present if line is None else [*present, line]
     canvas = _Canvas(min(marks), max(marks), width, height, len(row.base) + len(row.head) + bool(row.base))

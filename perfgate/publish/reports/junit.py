@@ -8,8 +8,9 @@ from typing import ClassVar
 from xml.etree import ElementTree as ET
 
 from perfgate.model import Level, Result, Status
-from perfgate.publish.digest import WITHOUT_SCENARIO, Digest, Row
+from perfgate.publish.digest import Digest
 from perfgate.publish.report import one_line
+from perfgate.publish.rows import WITHOUT_SCENARIO, Row
 
 
 class JUnit:
@@ -72,7 +73,7 @@ def _named(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
     keys = Counter(row.name for row in rows)
     taken: Counter[str] = Counter()
     for row in rows:
-        name = row.name if keys[row.name] == 1 else f"{row.name} {row.kind}"
+        name = row.name if keys[row.name] == 1 else f"{row.name} {one_line(row.finding.kind)}"
         taken[name] += 1
         yield (name if taken[name] == 1 else f"{name} {taken[name]}"), row
 
@@ -80,7 +81,7 @@ def _named(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
 def _case(suite: ET.Element, scenario: str, name: str, row: Row) -> None:
     case = ET.SubElement(suite, "testcase", classname=scenario, name=name, time="0")
     compared = "" if row.explained else row.compared
-    told = "\n".join(filter(None, (row.because, compared, row.certainty, row.statement, row.rule)))
+    told = "\n".join(filter(None, (row.because, compared, row.certainty, row.needed, row.statement, row.rule)))
     if row.level is Level.FAIL:
         tag = "error" if row.status is Status.INVALID else "failure"
         ET.SubElement(case, tag, type=row.status, message=row.because).text = told

@@ -10,8 +10,10 @@ from typing import ClassVar
 
 from perfgate.model import Result
 from perfgate.publish import words
-from perfgate.publish.digest import Counsel, Digest, Group, Row, Stretch, Trouble, Unruled
+from perfgate.publish.conduct import Stretch, Trouble
+from perfgate.publish.digest import Counsel, Digest
 from perfgate.publish.report import quoted
+from perfgate.publish.rows import Group, Row, Unruled
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _INLINE = re.compile(r"[!\"#$&*:<>@\[\\\]^_`{|}~]")
@@ -19,7 +21,6 @@ _LINKED = re.compile(r"@|#|://|www\.|gh-\d", re.IGNORECASE)
 """What GitHub would turn into a mention, a reference or a link, even when it is written in entities."""
 
 _MOST_NAMES = 30
-_FINDINGS = "| | Rule | Observed | Compared with | Change |\n|---|---|---:|---:|---:|"
 _SAMPLES = "| Sample | Value | Base |\n|---|---:|---:|"
 _ROUNDS = (
     "| Scenario | Side | Round | Requests | Rate | Generator | Lag | Sampling | |\n"
@@ -128,20 +129,21 @@ def _entities(text: str) -> str:
 
 def _sections(digest: Digest) -> Iterator[_Section]:
     mark = "✅" if digest.passed else "❌" if digest.measured else "⚠️"
+    table: _Table = _BesideBase() if digest.two_sided else _Table()
     yield _Section(f"## {mark} {prose(digest.headline)}\n\nperfgate · {prose(digest.subject)}")
     lasting = [_trouble(trouble) for trouble in digest.troubles if not trouble.healed]
-    failures = [_Section(_FINDINGS, tuple(map(_group, digest.failures)))] if digest.failures else []
+    failures = [_Section(table.head, tuple(map(table.group, digest.failures)))] if digest.failures else []
     yield from (*failures, *lasting) if digest.measured else (*lasting, *failures)
     if digest.attention:
         counts = Counter({group.status: 0 for group in digest.attention})
         for group in digest.attention:
             counts[group.status] += len(group.rows)
-        yield _Section(f"### {words.tally(counts)}\n\n{_FINDINGS}", tuple(map(_group, digest.attention)))
+        yield _Section(f"### {words.tally(counts)}\n\n{table.head}", tuple(map(table.group, digest.attention)))
     if digest.advice:
         yield _Section("### Advice\n", tuple(map(_advice, digest.advice)))
     for scenario, rows in digest.quiet:
         title = f"{prose(scenario)}: {words.tally(Counter(row.status for row in rows))}"
-        yield _folded(title, _FINDINGS, map(_row, rows))
+        yield _folded(title, table.head, (table.line(row, code(row.name)) for row in rows))
     for scenario, samples in digest.unruled:
         title = f"{prose(scenario)}: {words.many(len(samples), 'sample')} without a rule"
         yield _folded(title, _SAMPLES, map(_sample, samples))
@@ -158,25 +160,42 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _group(group: Group) -> str:
-    """A line for one finding with its reason, or for several that share one."""
-    if len(group.rows) == 1:
-        row = group.rows[0]
-        name = code(row.name) + (f" in {prose(row.scenario)}" if row.scenario else "")
-        return _cells(row, _lines(name, prose(row.because), code(row.statement), prose(row.rule)))
-    names = ", ".join(f"{code(row.name)} {row.observed}".rstrip() for row in group.rows[:_MOST_NAMES])
-    more = f" and {len(group.rows) - _MOST_NAMES} more" if len(group.rows) > _MOST_NAMES else ""
-    told = _lines(prose(group.title), prose(group.because), names + more)
-    return _line(f"**{group.status}**", told, "", "", "")
+class _Table:
+    """Findings against limits and stored baselines."""
+
+    head = "| | Check | Observed | Compared with | Change |\n|---|---|---:|---:|---:|"
+
+    def cells(self, row: Row) -> tuple[str, ...]:
+        """What stands beside the check."""
+        change = _lines(row.change, row.certainty, words.bars(row.base, row.head))
+        return row.observed, f"{row.against} {row.reference}".strip(), change
+
+    def line(self, row: Row, check: str) -> str:
+        """A line for one finding."""
+        return _line(f"**{row.status}**", check, *self.cells(row))
+
+    def group(self, group: Group) -> str:
+        """A line for one finding with its reason, or for several that share one."""
+        if len(group.rows) == 1:
+            row = group.rows[0]
+            name = code(row.name) + (f" in {prose(row.scenario)}" if row.scenario else "")
+            reasons = (prose(row.because), prose(row.needed), code(row.statement), prose(row.rule))
+            return self.line(row, _lines(name, *reasons))
+        names = ", ".join(f"{code(row.name)} {row.observed}".rstrip() for row in group.rows[:_MOST_NAMES])
+        more = f" and {len(group.rows) - _MOST_NAMES} more" if len(group.rows) > _MOST_NAMES else ""
+        told = _lines(prose(group.title), prose(group.because), names + more)
+        return _line(f"**{group.status}**", told, *("" for _ in self.cells(group.rows[0])))
 
 
-def _row(row: Row) -> str:
-    return _cells(row, code(row.name))
+class _BesideBase(_Table):
+    """Findings of a run that measured its base as well."""
 
+    head = "| | Check | Base | Head | Change | Interval | Limit |\n|---|---|---:|---:|---:|---:|---:|"
 
-def _cells(row: Row, rule: str) -> str:
-    change = _lines(row.change, row.certainty, words.bars(row.base, row.head))
-    return _line(f"**{row.status}**", rule, row.observed, f"{row.against} {row.reference}".strip(), change)
+    def cells(self, row: Row) -> tuple[str, ...]:
+        limit = f"{row.against} {row.limit}" if row.limit else ""
+        interval = _lines(row.interval, row.evidence, words.bars(row.base, row.head))
+        return row.before, row.observed, row.change, interval, limit
 
 
 def _lines(*parts: str) -> str:

@@ -9,8 +9,10 @@ from typing import ClassVar, TextIO
 
 from perfgate.model import Result, Status
 from perfgate.publish import words
-from perfgate.publish.digest import Counsel, Digest, Group, Row, Trouble
+from perfgate.publish.conduct import Trouble
+from perfgate.publish.digest import Counsel, Digest
 from perfgate.publish.report import inert
+from perfgate.publish.rows import Group, Row
 from perfgate.publish.sheet import LABEL, Sheet
 
 PLAIN_WIDTH = 100
@@ -28,7 +30,9 @@ _STYLES = {
     Status.IMPROVED: "green",
     Status.PASS: "green",
 }
-_SIGNS = {"limit": "≤ ", "floor": "≥ ", "was": "was ", "": ""}
+_BASE_COLUMN = 1
+"""Of a table's numbers, the one that a narrow terminal goes without."""
+_SIGNS = {"limit": "≤ ", "floor": "≥ ", "was": "was ", "base": "base ", "": ""}
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def _group(sheet: Sheet, group: Group) -> None:
     sheet.prose(because, indent=LABEL)
     compared = "" if row.explained else row.compared
     sheet.packed((compared, row.certainty, words.bars(row.base, row.head)), indent=LABEL)
+    sheet.prose(row.needed, indent=LABEL)
     sheet.prose(row.statement, "dim", indent=LABEL)
 
 
@@ -130,9 +135,11 @@ def _passed(sheet: Sheet, scenario: str, rows: Sequence[Row]) -> None:
 
 def _table(sheet: Sheet, rows: Sequence[Row], *, labels: bool) -> None:
     """A line for each finding; a name too long for its column has a line of its own."""
-    numbers = [(row.observed, f"{_SIGNS[row.against]}{row.reference}", row.change) for row in rows]
-    widths = [max(map(sheet.cells, column)) for column in zip(*numbers, strict=True)]
-    room = sheet.width - LABEL - sum(width + 2 for width in widths if width)
+    columns = list(zip(*map(_numbers, rows), strict=True))
+    if _room(sheet, columns) < 0:
+        del columns[_BASE_COLUMN]
+    widths, room = _widths(sheet, columns), _room(sheet, columns)
+    numbers = list(zip(*columns, strict=True))
     longest = max(sheet.cells(row.name) for row in rows)
     column = min(longest, max(room, 0))
     for row, cells in zip(rows, numbers, strict=True):
@@ -144,6 +151,21 @@ def _table(sheet: Sheet, rows: Sequence[Row], *, labels: bool) -> None:
             sheet.line((f"{'':{column}}{tail}".rstrip(), ""))
         else:
             sheet.line((f"{sheet.left(row.name, column)}{tail}".rstrip(), ""))
+
+
+def _widths(sheet: Sheet, columns: Iterable[Sequence[str]]) -> list[int]:
+    return [max(map(sheet.cells, column)) for column in columns]
+
+
+def _room(sheet: Sheet, columns: Iterable[Sequence[str]]) -> int:
+    """The cells that the columns leave for a name; negative where they do not fit themselves."""
+    return sheet.width - LABEL - sum(width + 2 for width in _widths(sheet, columns) if width)
+
+
+def _numbers(row: Row) -> tuple[str, ...]:
+    """What was seen, what it was or may be, and the change; the base's value too where that is not the reference."""
+    beside = f"base {row.before}" if row.limit and row.before else ""
+    return row.observed, beside, f"{_SIGNS[row.against]}{row.reference}", row.change
 
 
 def _unruled(sheet: Sheet, digest: Digest) -> None:

@@ -5,6 +5,7 @@ Answers on paths that say what to do, remembers every request, and tells what it
     /fast/…            at once                     /slow/5/…        after 5 ms
     /hang              never                       /drip            a byte now and then, for ever
     /status/500        with that status            /size/1000       with so many bytes
+    /to/x/…            with a redirect to /x?from=…
     /_log              its log, and forgets it: [[epoch seconds, method, path], …]
     /_open             how many other connections are open
 """
@@ -67,11 +68,13 @@ class Service(asyncio.Protocol):
         elif first == "drip":
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
             self.drip()
+        elif first == "to":
+            self.send(302, head=f"location: /{number}?from={path}\r\n")
         elif first != "hang":
             self.send(int(number) if first == "status" else 200, b"x" * int(number) if first == "size" else b"ok")
 
-    def send(self, status: int = 200, body: bytes = b"ok") -> None:
-        head = f"HTTP/1.1 {status} Whatever\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n\r\n"
+    def send(self, status: int = 200, body: bytes = b"ok", head: str = "") -> None:
+        head = f"HTTP/1.1 {status} Whatever\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n{head}\r\n"
         self.transport.write(head.encode() + body)
         self.used = time.monotonic()
 

@@ -1,0 +1,351 @@
+"""Base and head measured in turn: did head become worse than base, and is that certain?
+
+The evidence is one number a pair of rounds: ln(head / base), worse as positive. What slows the machine for a while
+slows both halves of a pair and cancels, and so does a drift within the job, once each side goes first equally often
+(duet benchmarking: Bulej et al., ICPE 2020; interleaving: Laaber et al., EMSE 2019). The decision has two stages:
+
+1. Looks at growing numbers of pairs, each with a part of the decision's chance of a false alarm (`stats.spending`).
+   An alarm takes a lower bound over 0 and a centre over what is allowed: surely worse, and by too much.
+2. An alarm is said only when pairs measured after it show the change again, by the same two conditions, at
+   `CHANCE_OF_CONFIRMING` over all looks at them. An alarm that is not confirmed is never raised again.
+
+An unchanged run is red only when some decision alarms falsely and fresh pairs, independent of those that alarmed,
+confirm it falsely: at most CHANCE_OF_ALARM x CHANCE_OF_CONFIRMING = 1 % over all metrics of the run together, when
+the decisions share CHANCE_OF_ALARM (Bonferroni: their correlation does not matter). The confirmations need no sharing,
+since each multiplies the chance of its own alarm.
+
+How awkward values are treated, beside that:
+
+* heavy tails: from `TRIM_FROM` pairs on a 20 % trimmed mean with Yuen's error (Biometrika 61, 1974); with fewer,
+  Student's t, which outliers merely make slow to alarm and of which trimming would leave too little;
+* few pairs: nothing is decided before the schedule's first look;
+* ties and quantised values: where half of the pairs or more repeat another's, the variance can be 0 by luck, so the
+  sign test of the untied pairs (Dixon and Mood 1946) has to be as sure as Student's t;
+* a round without a value (or without a finite one): its pair is left out, the others stay;
+* zeros and negative values, such as the rates of rare errors: there is no ratio, so differences are judged in its
+  place, by their plain mean (trimming would throw the errors away), with the tolerance taken of base's mean; errors in
+  few rounds are ties elsewhere, so the sign test (which is McNemar's on pairs) must agree;
+* near-zero values: a move within the rule's floor is allowed however large the ratio, and passes when the differences
+  surely lie within it;
+* any magnitude: ratios are differences of logarithms, and differences are scaled before they are added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
+from perfgate.model import Better, Sample, Status, Unit
+from perfgate.plan import Tolerance
+from perfgate.stats import Estimate, estimate, mean, pairs_needed, sign_tail, spending, t_quantile
+from perfgate.units import beside, percent, show
+
+CHANCE_OF_ALARM = 0.25
+"""Of alarming on unchanged code in stage one, over all decisions of a run and all looks; nothing is red by it alone."""
+
+CHANCE_OF_CONFIRMING = 0.04
+"""Of fresh pairs confirming one false alarm, over all looks at them."""
+
+TRIM, TRIM_FROM = 0.2, 15
+"""Share trimmed at either end, and the pairs from which on: below, plain t has more power with normal noise."""
+
+CONFIRM_FIRST = 4
+"""Fresh pairs before the first look at a confirmation."""
+
+HOPELESS_FROM = 8
+"""Pairs before a noise is called hopeless: the spread of fewer is itself too uncertain."""
+
+CHANCE_OF_MISSING = 0.2
+"""At the smallest change that is said to be visible."""
+
+_SLACK = 1e-9
+"""A change of exactly the tolerance is allowed, whatever binary fractions make of it."""
+
+_LARGEST_LOG = 709.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Stage one's pairs: `first` before anything is decided, `last` at most. A confirmation takes up to `last` more."""
+
+    first: int
+    last: int
+
+
+Pair = tuple[float, float]
+"""Head's value and base's."""
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """At least two consecutive pairs as evidence, and what it says; x is one of `worse`, or a mean of them."""
+
+    pairs: Sequence[Pair]
+    better: Better
+    floor: float
+
+    @cached_property
+    def ratios(self) -> bool:
+        """Whether the pairs have ratios; else their differences are judged."""
+        return all(head > 0 and base > 0 for head, base in self.pairs)
+
+    @cached_property
+    def worse(self) -> list[float]:
+        """One number a pair: the logarithm of the ratio, or the difference in units of `scale`."""
+        if self.ratios:
+            return [self._sign * (math.log(head) - math.log(base)) for head, base in self.pairs]
+        return self.differences
+
+    @property
+    def differences(self) -> list[float]:
+        return [self._sign * (head / self.scale - base / self.scale) for head, base in self.pairs]
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.better is Better.HIGHER else 1.0
+
+    @cached_property
+    def scale(self) -> float:
+        return max(abs(value) for pair in self.pairs for value in pair) or 1.0
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        return estimate(self.worse, self._trim)
+
+    @property
+    def _trim(self) -> float:
+        return TRIM if self.ratios and len(self.pairs) >= TRIM_FROM else 0.0
+
+    @cached_property
+    def base(self) -> float:
+        """What base typically gives: the mean of its values, or of their logarithms, trimmed like the evidence."""
+        if self.ratios:
+            return _exp(estimate([math.log(base) for _, base in self.pairs], self._trim).centre)
+        return mean([base / self.scale for _, base in self.pairs]) * self.scale
+
+    def line(self, allowed: float) -> float:
+        """The x beyond which a change is too much: over the tolerance and over the floor."""
+        if not self.ratios:
+            return max(allowed * abs(self.base), self.floor) / self.scale
+        share = max(allowed, self.floor / self.base)
+        if self.better is Better.LOWER:
+            return math.log1p(share)
+        return -math.log1p(-share) if share < 1.0 else math.inf
+
+    def beyond(self, allowed: float) -> bool:
+        """Whether the centre lies over the line."""
+        return self.estimate.centre > self.line(allowed) * (1 + _SLACK) + 1e-15
+
+    def within(self, allowed: float) -> bool:
+        """Whether the change surely lies under the line."""
+        if self.estimate.high(CHANCE_OF_FALSE_PASS) <= self.line(allowed) * (1 + _SLACK):
+            return True
+        if not self.floor or not self.ratios:
+            return False
+        return estimate(self.differences).high(CHANCE_OF_FALSE_PASS) <= self.floor / self.scale
+
+    def alarming(self, allowed: float, alpha: float) -> bool:
+        return self.beyond(allowed) and _above_zero(self.worse, self.estimate, alpha)
+
+    def improved(self, alpha: float) -> bool:
+        """Whether head is surely better than base, and by more than the floor."""
+        mirrored = replace(self.estimate, centre=-self.estimate.centre)
+        moved = abs(self.head - self.base) > self.floor
+        return moved and _above_zero([-x for x in self.worse], mirrored, alpha)
+
+    @property
+    def head(self) -> float:
+        """What head typically gives, as far from `base` as the evidence says."""
+        if self.ratios:
+            return _exp(math.log(self.base) + self._sign * self.estimate.centre)
+        return (self.base / self.scale + self._sign * self.estimate.centre) * self.scale
+
+    def change(self, x: float) -> float | None:
+        """An x as a relative change of the metric's value, None where base is 0."""
+        if self.ratios:
+            return _exp(self._sign * x) - 1.0
+        return self._sign * x / abs(self.base / self.scale) if self.base else None
+
+    def interval(self) -> tuple[float, float] | None:
+        """The relative change's 95 % interval."""
+        low, high = self.change(self.estimate.low(0.025)), self.change(self.estimate.high(0.025))
+        return None if low is None or high is None else (min(low, high), max(low, high))
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, _LARGEST_LOG))
+
+
+def _above_zero(worse: Sequence[float], found: Estimate, alpha: float) -> bool:
+    if found.low(alpha) <= 0:
+        return False
+    if 2 * len({round(x, 12) for x in worse}) > len(worse):
+        return True
+    untied = [x for x in worse if abs(x) > 1e-12]
+    return sign_tail(sum(x > 0 for x in untied), len(untied)) <= alpha
+
+
+@dataclass(frozen=True, slots=True)
+class _Alarm:
+    """What became of an alarm: at how many pairs it fell, and what the fresh ones said (None: not enough of them)."""
+
+    at: int
+    confirmed: bool | None
+    fresh: int
+
+
+def judge_pairs(case: Case, rule: Tolerance, base: Sample, schedule: Schedule) -> Answer:
+    """One sample against base's, measured in turn: index i of both is pair i.
+
+    `case.alpha` is the decision's share of `CHANCE_OF_ALARM`. The looks are replayed over the pairs, so the answer is
+    a function of the values alone. FAIL is a confirmed alarm; PASS an upper bound within what is allowed, over all
+    pairs; IMPROVED a bound as sure as a red. Everything else is UNSURE: `needed` is then more than the pairs at hand as
+    long as more would probably decide it within the schedule, and 0 when they would not.
+    """
+    if not case.sample.present:
+        return nothing_measured(case)
+    pairs = _pairs(case.sample, base)
+    if len(pairs) < max(schedule.first, 2):
+        return _too_few(case, pairs, schedule)
+    return _Judgement(case, rule, schedule, pairs).answer()
+
+
+def _pairs(head: Sample, base: Sample) -> list[Pair]:
+    both = zip(head.values, base.values, strict=False)
+    return [(h, b) for h, b in both if h is not None and b is not None and math.isfinite(h) and math.isfinite(b)]
+
+
+def _too_few(case: Case, pairs: Sequence[Pair], schedule: Schedule) -> Answer:
+    words = f"{len(pairs)} of the {schedule.first} pairs of rounds that a decision takes"
+    words += f": {case.sample.note}" if case.sample.note else ""
+    observed, reference = pairs[-1] if pairs else (case.sample.present[-1], None)
+    return Answer(Status.UNSURE, words, observed, reference, needed=max(schedule.first, 2))
+
+
+class _Judgement:
+    """One decision over at least two pairs."""
+
+    def __init__(self, case: Case, rule: Tolerance, schedule: Schedule, pairs: Sequence[Pair]) -> None:
+        self.case, self.rule, self.schedule, self.pairs = case, rule, schedule, pairs
+        self.all = self._stretch(0, len(pairs))
+
+    def _stretch(self, start: int, stop: int) -> _Stretch:
+        return _Stretch(self.pairs[start:stop], self.case.metric.better, self.rule.floor)
+
+    def answer(self) -> Answer:
+        alarm = self._alarm(self.rule.fail) if self.rule.fail is not None else None
+        if alarm and alarm.confirmed:
+            return self._says(Status.FAIL, f"{self._moved()}, confirmed by {alarm.fresh} fresh pairs")
+        if alarm and alarm.confirmed is None:
+            return self._confirming(alarm)
+        if self.all.improved(self.case.alpha * CHANCE_OF_CONFIRMING):
+            return self._says(Status.IMPROVED, self._moved())
+        again = self._not_again(alarm)
+        if self.rule.fail is not None and not self._passes(self.rule.fail, alarm):
+            return self._undecided(self.rule.fail, again, over=alarm is not None)
+        if self.rule.warn is not None and self.all.beyond(self.rule.warn):
+            return self._says(Status.WARN, f"{self._moved(self.rule.warn)}{again}")
+        return self._says(Status.PASS, f"{self._moved()}{again}")
+
+    def _alarm(self, allowed: float) -> _Alarm | None:
+        """The first look that alarms, and its confirmation."""
+        for n, alpha in spending(self.schedule.first, self.schedule.last, self.case.alpha):
+            if n > len(self.pairs):
+                return None
+            if self._stretch(0, n).alarming(allowed, alpha):
+                return self._confirm(n, allowed)
+        return None
+
+    def _confirm(self, at: int, allowed: float) -> _Alarm:
+        """What the pairs after an alarm say; it is refuted as soon as they surely lie within what is allowed."""
+        for n, alpha in spending(CONFIRM_FIRST, max(self.schedule.last, CONFIRM_FIRST), CHANCE_OF_CONFIRMING):
+            if at + n > len(self.pairs):
+                return _Alarm(at, None, len(self.pairs) - at)
+            fresh = self._stretch(at, at + n)
+            if fresh.alarming(allowed, alpha):
+                return _Alarm(at, True, n)
+            if fresh.within(allowed):
+                return _Alarm(at, False, n)
+        return _Alarm(at, False, self.schedule.last)
+
+    def _passes(self, allowed: float, alarm: _Alarm | None) -> bool:
+        """All pairs lie within what is allowed, or those that are not biased by having alarmed do."""
+        fresh = self._stretch(alarm.at, len(self.pairs)) if alarm else self.all
+        return self.all.within(allowed) or fresh.within(allowed)
+
+    def _confirming(self, alarm: _Alarm) -> Answer:
+        first = self._stretch(0, alarm.at)
+        likely = pairs_needed(_spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
+        plan = [n for n, _ in spending(CONFIRM_FIRST, max(self.schedule.last, CONFIRM_FIRST), CHANCE_OF_CONFIRMING)]
+        needed = next((n for n in plan if n > alarm.fresh and n >= likely), plan[-1])
+        words = f"{_percent(first)} over {alarm.at} pairs; confirming with fresh rounds"
+        return replace(self._says(Status.UNSURE, words), needed=alarm.at + needed)
+
+    def _not_again(self, alarm: _Alarm | None) -> str:
+        if alarm is None:
+            return ""
+        return f"; the {_percent(self._stretch(0, alarm.at))} of the first {alarm.at} pairs did not come again"
+
+    def _undecided(self, allowed: float, again: str, *, over: bool) -> Answer:
+        """UNSURE, with the pairs that would decide it, or with what this noise leaves visible."""
+        have, last = len(self.pairs), self.schedule.last
+        likely = max(self._likely_pairs(allowed), have + 1)
+        if not over and have < last and (likely <= last or have < HOPELESS_FROM):
+            words = f"{self._moved()}: not decided after {have} pairs"
+            return replace(self._says(Status.UNSURE, words), needed=min(likely, last))
+        words = f"{self._moved()}{again}; {have} pairs show changes from {self._visible()} on"
+        if likely > last:
+            words += f", about {likely} would decide" if likely < 100 * last else ", no number of them would decide"
+        return self._says(Status.UNSURE, words)
+
+    def _likely_pairs(self, allowed: float) -> int:
+        """How many pairs would decide, were the true change one error nearer to the easier decision."""
+        centre, error, spread = self.all.estimate.centre, self.all.estimate.error, _spread(self.all)
+        line = self.all.line(allowed)
+        passing = pairs_needed(spread, line - centre + error, CHANCE_OF_FALSE_PASS)
+        if centre + error <= line:
+            return passing
+        return min(passing, pairs_needed(spread, centre + error, self.case.alpha / 2))
+
+    def _visible(self) -> str:
+        """The smallest change that stage one would have seen with these pairs, with a chance of four in five."""
+        found = self.all.estimate
+        x = (t_quantile(self.case.alpha / 2, found.df) + t_quantile(CHANCE_OF_MISSING, found.df)) * found.error
+        change = self.all.change(max(x, self.all.line(self.rule.fail or 0.0)))
+        return percent(change) if change is not None else show(x * self.all.scale, self.case.metric.unit)
+
+    def _moved(self, allowed: float | None = None) -> str:
+        """`12.4 ms, was 11.5 ms: +8.1 % (+6.0 % to +10 %), allowed 5 %`."""
+        return _moved(self.all, self.case.metric.unit) + self._allowance(self.rule.fail if allowed is None else allowed)
+
+    def _allowance(self, allowed: float | None) -> str:
+        allowed = self.rule.warn if allowed is None else allowed
+        if allowed is None:
+            return ""
+        words = f", allowed {percent(allowed).lstrip('+')}"
+        return f"{words} and {show(self.rule.floor, self.case.metric.unit)}" if self.rule.floor else words
+
+    def _says(self, status: Status, because: str) -> Answer:
+        change = self.all.change(self.all.estimate.centre)
+        return Answer(status, because, self.all.head, self.all.base, change, self.all.interval())
+
+
+def _spread(stretch: _Stretch) -> float:
+    """The standard deviation of a pair that the estimate's error implies."""
+    return stretch.estimate.error * math.sqrt(len(stretch.pairs))
+
+
+def _percent(stretch: _Stretch) -> str:
+    change = stretch.change(stretch.estimate.centre)
+    return percent(math.inf if change is None else change)
+
+
+def _moved(stretch: _Stretch, unit: Unit) -> str:
+    words = f"{beside(stretch.head, stretch.base, unit)}, was {show(stretch.base, unit)}"
+    interval = stretch.interval()
+    if interval is None:
+        return words
+    return f"{words}: {_percent(stretch)} ({percent(interval[0])} to {percent(interval[1])})"
