@@ -41,9 +41,13 @@ def path_of(folder: Path, scenario: str) -> Path:
 def load_all(folder: Path) -> dict[str, Baseline]:
     """All baselines by scenario. Raises BadRequest for a file that is damaged or belongs under another name."""
     found: dict[str, Baseline] = {}
+    if folder.exists() and not folder.is_dir():
+        raise BadRequest(f"{folder.name}: is no folder", hint="move it away; perfgate keeps its baselines there")
     for path in sorted(folder.glob("*.json")):
         name = f"{folder.name}/{path.name}"
         try:
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise OSError("it is no file")
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequest(

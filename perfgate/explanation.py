@@ -27,7 +27,7 @@ def explain(pattern: str, plan: Plan | None, result: Result | None) -> Iterator[
         yield from _about(metric)
         for rule in plan.rules if plan else ():
             if fnmatchcase(metric.name, rule.selector.metric):
-                yield f"  {rule.where}: {_rule(rule, metric)}"
+                yield f"  {_place(rule)}: {_rule(rule, metric)}"
         if result and result.verdict:
             for finding in result.verdict.findings:
                 if finding.metric == metric.name:
@@ -38,6 +38,11 @@ def _about(metric: Metric) -> Iterator[str]:
     yield f"{metric.name}: {metric.meaning}"
     yield f"  written like {EXAMPLES[metric.unit]!r}; {metric.better} is better; {_JUDGED[metric.noise]}"
     yield f"  a stored baseline of it holds on: {metric.comparable}"
+
+
+def _place(rule: Rule) -> str:
+    """Where the rule stands; one that stands in no file says how to change it."""
+    return "default, until a budget is added for it" if rule.where == "default" else rule.where
 
 
 def _rule(rule: Rule, metric: Metric) -> str:

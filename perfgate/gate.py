@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import os
 import time
 import warnings
@@ -68,7 +67,7 @@ class Recorder:
             kind = Metric(metric, Unit(unit), Better(better), Noise.SAMPLED, "Added by a test of this project.")
         except ValueError as error:
             raise BadRequest(str(error), hint=f"units: {', '.join(Unit)}; better: {', '.join(Better)}") from error
-        if not math.isfinite(value) or value < 0:
+        if not 0 <= value <= runfile.LARGEST:
             raise BadRequest(f"{metric}: {value} is no measurement", hint="give a finite number that is not below zero")
         self.readings.append(Reading(kind, float(value), Scope(scenario=TESTS, **places)))
 

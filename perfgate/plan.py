@@ -36,13 +36,22 @@ class PlainText:
         return str(value) if isinstance(value, int | float) else value
 
 
+class WholeNumber:
+    """Marks a number of things, which YAML's `true` and `yes` are not, although Python takes them for 1."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.int_schema(strict=True)
+
+
 Seconds = Annotated[float, Quantity("s"), Le(86_400)]
 PositiveSeconds = Annotated[float, Quantity("s"), Gt(0), Le(86_400)]
 PerSecond = Annotated[float, Quantity("1/s"), Gt(0), Le(100_000)]
 Text = Annotated[str, PlainText()]
 Named = Annotated[str, MinLen(1)]
-Count = Annotated[int, Ge(0), Le(10_000)]
-AtLeastOne = Annotated[int, Ge(1), Le(10_000)]
+Count = Annotated[int, WholeNumber(), Ge(0), Le(10_000)]
+AtLeastOne = Annotated[int, WholeNumber(), Ge(1), Le(10_000)]
 
 TESTS = "pytest"
 """The scenario that holds what tests add under `pytest --perfgate`: benchmarks and metrics of their own."""
@@ -111,11 +120,11 @@ class Scenario:
     rate: PerSecond | None = None
     warmup: Seconds = 2.0
     round: PositiveSeconds = 2.0
-    rounds: Annotated[int, Ge(3), Le(10_000)] = 6
+    rounds: Annotated[int, WholeNumber(), Ge(3), Le(10_000)] = 6
     max_rounds: AtLeastOne = 30
     counting: Count = 5
     timeout: PositiveSeconds = 10.0
-    seed: int = 1
+    seed: Annotated[int, WholeNumber()] = 1
     workers: AtLeastOne = 1
     master: str = ""
     expect_workers: Count = 0

@@ -73,7 +73,7 @@ def dump_result(result: Result) -> str:
         verdict=verdict.status if verdict else None,
         exit_code=verdict.exit_code if verdict else None,
         run=replace(result.run, samples=()),
-        findings=verdict.findings if verdict else (),
+        findings=tuple(map(_expressible, verdict.findings)) if verdict else (),
         samples=result.run.samples,
         advice=result.advice,
     )
@@ -82,10 +82,26 @@ def dump_result(result: Result) -> str:
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
+def _expressible(finding: Finding) -> Finding:
+    """The finding without numbers that JSON has no words for, as bounds are where there is next to nothing to go by."""
+    whole = finding.interval is None or all(map(math.isfinite, finding.interval))
+    return replace(
+        finding,
+        observed=_if_finite(finding.observed),
+        reference=_if_finite(finding.reference),
+        change=_if_finite(finding.change),
+        interval=finding.interval if whole else None,
+    )
+
+
+def _if_finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
 def load_result(text: str, name: str) -> Result:
     """Read a result. Raises BadRequest with the name of the file for anything else."""
     document = _load(_results(), text, name, "a result of `perfgate run --json FILE`")
-    _check_metrics(document.samples, document.run.metrics, name)
+    _check_samples(document.samples, document.run.metrics, name)
     _check_scenarios(document.samples, document.run, name)
     run = replace(document.run, samples=document.samples)
     if document.verdict is None or document.exit_code is None:
@@ -103,15 +119,19 @@ def dump_baseline(baseline: Baseline) -> str:
 def load_baseline(text: str, name: str) -> Baseline:
     """Read a baseline. Raises BadRequest with the name of the file for anything else."""
     baseline = _load(_baselines(), text, name, "a baseline that `perfgate accept` wrote").baseline
-    _check_metrics(baseline.samples, baseline.metrics, name)
+    _check_samples(baseline.samples, baseline.metrics, name)
     return baseline
 
 
-def _check_metrics(samples: Iterable[Sample], metrics: Iterable[Metric], name: str) -> None:
-    """A sample whose metric is not described cannot be judged, so the file is refused as a whole."""
+def _check_samples(samples: Iterable[Sample], metrics: Iterable[Metric], name: str) -> None:
+    """A sample that cannot be judged, since its metric is not described or its values are none, spoils the file."""
+    samples = tuple(samples)
     unknown = {sample.metric for sample in samples} - {metric.name for metric in metrics}
     if unknown:
         raise BadRequest(f"{name}: its `metrics` do not describe {min(unknown)!r}", hint="measure again, or restore it")
+    excess = next((value for sample in samples for value in sample.present if abs(value) > LARGEST), None)
+    if excess is not None:
+        raise BadRequest(f"{name}: {excess} is larger than anything that is measured", hint="measure again")
 
 
 def _check_scenarios(samples: Iterable[Sample], run: Run, name: str) -> None:
@@ -137,7 +157,7 @@ def _load(adapter: TypeAdapter[T], text: str, name: str, what: str) -> T:
 
 def _parsed(text: str, name: str, what: str) -> Any:
     try:
-        document = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except json.JSONDecodeError as error:
         raise BadRequest(f"{name}:{error.lineno}: not JSON: {error.msg}", hint=f"it has to be {what}") from error
     except (RecursionError, ValueError) as error:
@@ -152,14 +172,7 @@ def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is not a finite number")
-    if abs(number) > LARGEST:
-        raise ValueError(f"{text} is larger than anything that is measured")
     return number
-
-
-def _whole(text: str) -> int:
-    _finite(text)
-    return int(text)
 
 
 def _tidy(value: Any) -> Any:

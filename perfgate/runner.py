@@ -133,7 +133,7 @@ class Measurement:
         stand = self._stand(Side.BASE, base.root, server, owner, base.built)
         shared = imports.redirected(base.head, base.top, imports.packages())
         if shared:
-            stand.env = {"PYTHONPATH": os.pathsep.join(map(str, shared))}
+            stand.env = {**stand.env, "PYTHONPATH": os.pathsep.join(map(str, shared))}
         try:
             stand.prepare()
         except NotMeasured as error:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -39,6 +37,9 @@ DEFAULT_ERROR_LIMIT = Limit(Selector("response.errors"), warn=None, fail=0.01, w
 """Answers that failed are not measured, so their share always has a limit: 1 %, unless the file has its own."""
 
 Amount = str | int | float
+
+
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def load(path: Path, known: Known) -> Plan:
     entries = _typed(document, complaints)
     entries = replace(entries, database=surroundings.with_secrets(entries.database, complaints))
     root = path.resolve().parent
-    surroundings.check(entries.service, entries.database, entries.scenarios, root, complaints)
+    _check_surroundings(entries, root, complaints)
     _check_collectors(entries.collectors, known, complaints)
     rules = tuple(_rules(entries, document, known, complaints))
     complaints.raise_any()
@@ -178,8 +179,12 @@ def _in_words(detail: dict[str, Any]) -> str:
     """A complaint of pydantic's as a sentence that says what to type instead."""
     path = [part for part in detail["loc"] if isinstance(part, int) or _is_key(part)]
     name, kind = ".".join(str(part) for part in path) or "the file", detail["type"]
+    if unquoted := _unquoted(detail["input"]):
+        return f'{name}: YAML reads a brace as a mapping; quote it: "{unquoted}"'
     if kind == "unexpected_keyword_argument":
         return f"{name}: unknown key; {suggestion(str(detail['loc'][-1]), _keys_at(detail['loc'][:-1]))}"
+    if kind in ("missing", "missing_argument") and name == "version":
+        return "version: is missing; write `version: 1`"
     if kind in ("missing", "missing_argument"):
         return f"{name}: is missing; it has to be there"
     if kind in ("dataclass_type", "mapping_type", "dict_type"):
@@ -189,6 +194,13 @@ def _in_words(detail: dict[str, Any]) -> str:
     if kind == "value_error":
         return f"{name}: {detail['ctx']['error']}"
     return f"{name}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _unquoted(value: object) -> str:
+    """`{port}` for what YAML makes of it without quotes, a mapping of `port` to nothing; "" for anything else."""
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value.values())) is None:
+        return f"{{{next(iter(value))}}}"
+    return ""
 
 
 _UNION_TAGS = {"str", "int", "float", "tuple[str, ...]"}
@@ -207,6 +219,43 @@ def _keys_at(place: Place) -> list[str]:
     types: dict[str, type] = {"service": Service, "database": Database, "scenarios": Scenario, "budgets": Budget}
     found = types.get(str(place[0]), BudgetsFile) if place else BudgetsFile
     return [f.name for f in fields(Regression if "regression" in place else found)]
+
+
+def _check_surroundings(entries: BudgetsFile, root: Path, complaints: Complaints) -> None:
+    if entries.scenarios and entries.service is None:
+        complaints.add(("scenarios",), "scenarios need a `service:` to send their requests to")
+    for name, scenario in entries.scenarios.items():
+        _check_scenario(name, scenario, root, complaints)
+    if entries.service:
+        surroundings.check_service(entries.service, complaints)
+    if entries.database:
+        surroundings.check_database(entries.database, root, complaints)
+    elif entries.service and "{database_" in repr(entries.service):
+        complaints.add(("service",), "uses {database_...} but there is no `database:`")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a scenario may be called so: its baseline is a file of that name, beside the project's own."""
+    plain = name.replace("-", "").replace("_", "")
+    return plain.isascii() and plain.isalnum() and not name.startswith("_") and len(name) <= LONGEST_NAME
+
+
+def _check_scenario(name: str, scenario: Scenario, root: Path, complaints: Complaints) -> None:
+    place: Place = ("scenarios", name)
+    if not is_file_name(name):
+        complaints.add(place, f"{name!r}: a scenario's name names its baseline file: use letters, digits, - and _")
+    if name == TESTS:
+        complaints.add(place, f"{TESTS!r} is what tests add their samples under: choose another name")
+    if (scenario.users is None) == (scenario.rate is None):
+        complaints.add(place, f"scenarios.{name}: needs either `users: 8` or `rate: 100/s`")
+    if scenario.max_rounds < scenario.rounds:
+        complaints.add(
+            (*place, "max_rounds"), f"max_rounds is {scenario.max_rounds}: at least rounds, {scenario.rounds}"
+        )
+    if bool(scenario.master) != bool(scenario.expect_workers):
+        complaints.add(place, f"scenarios.{name}: `master: 0.0.0.0:5557` and `expect_workers: 2` go together")
+    if not (root / scenario.locustfile).is_file():
+        complaints.add((*place, "locustfile"), f"there is no file {scenario.locustfile!r} in {root}")
 
 
 def _check_collectors(asked: Mapping[str, Mapping[str, Any]], known: Known, complaints: Complaints) -> None:

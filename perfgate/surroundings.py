@@ -1,4 +1,4 @@
-"""What stands around the rules in `budgets.yaml`: service, database and scenarios, looked at before any is started.
+"""What stands around the rules in `budgets.yaml`: service and database, looked at before any is started.
 
 Commands are read here by the very functions that read them when they run, so that what these refuse is told at the
 door, with its line.
@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from perfgate.errors import BadRequest
 from perfgate.measure import service as services
-from perfgate.measure.database import setup
-from perfgate.plan import TESTS, Database, Scenario, Service
+from perfgate.plan import Database, Service
 from perfgate.yamlfile import Complaints, Place
 
-LONGEST_NAME = 60
 _LITERAL_PORT = re.compile(r"(?:port[= ]|-p ?|:)(\d{2,5})\b", re.IGNORECASE)
 
 
@@ -33,46 +31,62 @@ def with_secrets(database: Database | None, complaints: Complaints) -> Database 
     return replace(database, url=filled)
 
 
-def _check_surroundings(entries: BudgetsFile, root: Path, complaints: Complaints) -> None:
-    if entries.scenarios and entries.service is None:
-        complaints.add(("scenarios",), "scenarios need a `service:` to send their requests to")
-    for name, scenario in entries.scenarios.items():
-        _check_scenario(name, scenario, root, complaints)
-    if entries.database:
-        _check_database(entries.database, root, complaints)
-    elif entries.service and "{database_" in repr(entries.service):
-        complaints.add(("service",), "uses {database_...} but there is no `database:`")
+def check_service(service: Service, complaints: Complaints) -> None:
+    """Complain of a service that could not be started, or not beside another one."""
+    if service.build:
+        _read(service.build, {}, "service.build", ("service", "build"), complaints)
+    _read(service.command, services.PLACEHOLDERS, "service.command", ("service", "command"), complaints)
+    for key in ("env", "counting_env"):
+        for name, value in getattr(service, key).items():
+            _check_variable(name, value, ("service", key, name), complaints)
+    with _told(("service", "ready"), complaints):
+        services.check_ready(service.ready)
+    if not services.is_told_port(service):
+        complaints.add(("service", "command"), f"service.command: {_portless(service.command)}")
 
 
-def is_file_name(name: str) -> bool:
-    """Whether a scenario may be called so: its baseline is a file of that name, beside the project's own."""
-    plain = name.replace("-", "").replace("_", "")
-    return plain.isascii() and plain.isalnum() and not name.startswith("_") and len(name) <= LONGEST_NAME
+def _portless(command: str) -> str:
+    """What to type where the service is not told its port: that of another start would be taken."""
+    literal = _LITERAL_PORT.search(command)
+    place = f"write {{port}} in place of {literal[1]}" if literal else "write {port} where it takes its port"
+    return f'perfgate chooses a free port for each start: {place}, or `PORT: "{{port}}"` under service.env'
 
 
-def _check_scenario(name: str, scenario: Scenario, root: Path, complaints: Complaints) -> None:
-    place: Place = ("scenarios", name)
-    if not is_file_name(name):
-        complaints.add(place, f"{name!r}: a scenario's name names its baseline file: use letters, digits, - and _")
-    if name == TESTS:
-        complaints.add(place, f"{TESTS!r} is what tests add their samples under: choose another name")
-    if (scenario.users is None) == (scenario.rate is None):
-        complaints.add(place, f"scenarios.{name}: needs either `users: 8` or `rate: 100/s`")
-    if scenario.max_rounds < scenario.rounds:
-        complaints.add(
-            (*place, "max_rounds"), f"max_rounds is {scenario.max_rounds}: at least rounds, {scenario.rounds}"
-        )
-    if bool(scenario.master) != bool(scenario.expect_workers):
-        complaints.add(place, f"scenarios.{name}: `master: 0.0.0.0:5557` and `expect_workers: 2` go together")
-    if not (root / scenario.locustfile).is_file():
-        complaints.add((*place, "locustfile"), f"there is no file {scenario.locustfile!r} in {root}")
+def _check_variable(name: str, value: str, place: Place, complaints: Complaints) -> None:
+    where = ".".join(map(str, place))
+    if not name or "=" in name or "\0" in name + value:
+        complaints.add(place, f"{where}: neither the name of a variable nor a NUL byte can be so; write `NAME: value`")
+    with _told(place, complaints):
+        services.fill(value, dict.fromkeys(services.PLACEHOLDERS, ""), where)
 
 
-def _check_database(database: Database, root: Path, complaints: Complaints) -> None:
+def check_database(database: Database, root: Path, complaints: Complaints) -> None:
+    """Complain of a database that could not be had or filled."""
     if (database.provider == "url") != bool(database.url):
         complaints.add(("database",), "`provider: url` and `url: postgresql://...` go together")
+    of_database = [name for name in services.PLACEHOLDERS if name.startswith("database_")]
     for index, entry in enumerate(database.setup):
-        if entry.endswith(".sql") and not (root / entry).is_file():
-            complaints.add(("database", "setup", index), f"there is no file {entry!r} in {root}")
+        place: Place = ("database", "setup", index)
+        if entry.endswith(".sql") and (root / entry).is_file():
+            continue
+        words = _read(entry, of_database, "database.setup", place, complaints)
+        if len(words) == 1 and entry.endswith(".sql"):
+            complaints.add(place, f"there is no file {entry!r} in {root}")
+    for index, entry in enumerate(database.prepare):
+        _read(entry, services.PLACEHOLDERS, "database.prepare", ("database", "prepare", index), complaints)
 
 
+def _read(text: str, known: Iterable[str], key: str, place: Place, complaints: Complaints) -> list[str]:
+    """The words of a command; none, with a complaint, where it cannot be run."""
+    with _told(place, complaints):
+        return services.words(text, {name: f"{{{name}}}" for name in known}, key)
+    return []
+
+
+@contextmanager
+def _told(place: Place, complaints: Complaints) -> Iterator[None]:
+    """Make a BadRequest a complaint about a place of the file."""
+    try:
+        yield
+    except BadRequest as error:
+        complaints.add(place, f"{error.args[0]}; {error.hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def read(path: Path, name: str) -> Document:
         lines: dict[Place, int] = {}
         value = _plain(node, (), lines, name, set()) if node is not None else None
     except yaml.YAMLError as error:
-        raise BadRequest(f"{_mark(error, name)}: not YAML: {_problem(error)}", hint="mend the syntax") from error
+        raise BadRequest(f"{_mark(error, name)}: not YAML: {_problem(error)}", hint=_remedy(error, text)) from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"{name}: not usable YAML: {error}", hint="use plain mappings, lists and texts") from error
     return Document(name, value, lines)
@@ -74,6 +75,14 @@ def read(path: Path, name: str) -> Document:
 def _mark(error: Exception, name: str) -> str:
     mark = getattr(error, "problem_mark", None)
     return f"{name}:{mark.line + 1}" if mark else name
+
+
+def _remedy(error: Exception, text: str) -> str:
+    """What to type on the line that is not YAML: most often it begins a text with a brace."""
+    mark = getattr(error, "problem_mark", None)
+    line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+    brace = re.search(r"\{\w+\}", line)
+    return f'quote a text with {brace[0]} in it: "...{brace[0]}..."' if brace else "mend the syntax"
 
 
 def _problem(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +72,21 @@ def test_a_number_that_overflows_as_soon_as_it_is_added_to_another_is_refused(va
     assert "12345.0" in text
     with pytest.raises(BadRequest, match="larger than anything"):
         runfile.load_result(text.replace("12345.0", value), "x.json")
+
+
+def test_a_result_is_json_even_where_a_finding_has_no_finite_bounds() -> None:
+    assert JUDGED.verdict is not None
+    odd = replace(JUDGED.verdict.findings[0], change=math.inf, interval=(-math.inf, 1.0), observed=math.nan)
+    text = runfile.dump_result(replace(JUDGED, verdict=replace(JUDGED.verdict, findings=(odd,))))
+    (read,) = runfile.load_result(text, "x.json").verdict.findings  # type: ignore[union-attr]
+    assert read == replace(odd, change=None, interval=None, observed=None)
+
+
+def test_a_finding_may_be_larger_than_what_it_was_found_in() -> None:
+    assert JUDGED.verdict is not None
+    far = replace(JUDGED.verdict.findings[0], change=1e200, interval=(-1e300, 1e300))
+    result = replace(JUDGED, verdict=replace(JUDGED.verdict, findings=(far,)))
+    assert runfile.load_result(runfile.dump_result(result), "x.json") == result
 
 
 def test_a_baseline_is_read_back_as_it_was_written() -> None:

@@ -98,7 +98,7 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
         ("users: 8", "seed: 8", "budgets.yaml:9: scenarios.browse: needs either `users: 8` or"),
         ("round: 500 ms", "round: 500", "'500' has no unit; write it like '150 ms'"),
         ("round: 500 ms", "round: 0 ms", "budgets.yaml:12: scenarios.browse.round: "),
-        ("round: 500 ms", "rounds: 20", "max_rounds is 12: at least rounds, 20"),
+        ("round: 500 ms", "rounds: 40", "max_rounds is 30: at least rounds, 40"),
         ("browse.py", "brows.py", "budgets.yaml:10: there is no file 'brows.py'"),
         ("[schema.sql]", "[scheme.sql]", "budgets.yaml:7: there is no file 'scheme.sql'"),
         ("provider: embedded", "provider: mysql", "budgets.yaml:6: database.provider: "),
@@ -119,11 +119,57 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
         ("artifacts:", "version: 1\nartifacts:", "budgets.yaml:13: 'version' stands here again; first in line 1"),
         ("users: 8", "users: [8", "not YAML"),
         ("  browse:", "  pytest:", "choose another name"),
+        ("version: 1\n", "", "budgets.yaml:1: version: is missing; write `version: 1`"),
+        ("command: serve --port {port}", "command: serve --port 8000",
+         "budgets.yaml:3: service.command: perfgate chooses a free port for each start: write {port} in place of 8000"),
+        ("command: serve --port {port}", "command: sh -c 'serve ${port}'", "write {port} where it takes its port"),
+        ("command: serve --port {port}", "command: serve", "write {port} where it takes its port"),
+        ("DEBUG: off", "URL: {database_url}",
+         'budgets.yaml:4: service.env.URL: YAML reads a brace as a mapping; quote it: "{database_url}"'),
+        ("DEBUG: off", "URL: {database_url}/x", "not YAML"),
+        ("DEBUG: off", "URL: {database_url}/x", "quote a text with {database_url} in it"),
+        ("DEBUG: off", 'URL: "{databse_url}"',
+         "budgets.yaml:4: service.env.URL: unknown placeholder {databse_url}; did"),
+        ("DEBUG: off", '"A=B": 1', "budgets.yaml:4: service.env.A=B: "),
+        ("DEBUG: off", '"": 1', "budgets.yaml:4: service.env.: "),
+        ("DEBUG: off", 'DEBUG: "\\0"', "budgets.yaml:4: service.env.DEBUG: "),
+        ("--port {port}", "--port {port} {databse_url}", "budgets.yaml:3: service.command: unknown placeholder"),
+        ("command: serve", "command: DEBUG=1 serve", "budgets.yaml:3: service.command: there is no shell to set"),
+        ("command: serve", "command: make && serve",
+         "budgets.yaml:3: service.command: there is no shell to understand"),
+        ("  command:", "  build: make | tee log\n  command:", "budgets.yaml:3: service.build: there is no shell"),
+        ("  command:", "  build: make {port}\n  command:",
+         "budgets.yaml:3: service.build: {port} means nothing here"),
+        ("  command:", "  ready: /é\n  command:",
+         "budgets.yaml:3: service.ready: '/é' is not a path; write '/%C3%A9'"),
+        ("[schema.sql]", "[A=1 make]",
+         "budgets.yaml:7: database.setup: there is no shell to set 'A=1'; write: env A=1 make"),
+        ("[schema.sql]", '["load {url}"]', "budgets.yaml:7: database.setup: {url} means nothing here"),
+        ("[schema.sql]", '["psql -f no.sql > log"]',
+         "budgets.yaml:7: database.setup: there is no shell to understand '>'"),
+        ("[schema.sql]", "[]\n  prepare: [a; b]",
+         "budgets.yaml:8: database.prepare: there is no shell to understand ';'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line_and_remedy(project: Path, old: str, new: str, said: str) -> None:
     assert old in GOOD
     assert said in complaint(project, GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("command: serve", "command: sh -c 'A=1 serve > log ${PORT}' {}"),
+        ("command: serve --port {port}", "command: serve"),
+        ("DEBUG: off", """JSON: '{"a": {"b": 1}} {tenant} ${X}'"""),
+        ("[schema.sql]", '[schema.sql, "psql -f schema.sql", "psql {database_url} -f other.sql"]'),
+        ("[schema.sql]", '[schema.sql]\n  prepare: ["curl {url}/seed?a=1&b=2"]'),
+    ],
+)
+def test_what_is_meant_so_is_no_mistake(project: Path, old: str, new: str) -> None:
+    text = GOOD.replace("PORT: 80", 'PORT: "{port}"')
+    assert old in text
+    load(write(project, text.replace(old, new, 1)), KNOWN)
 
 
 def test_mistakes_of_every_kind_are_told_at_once(project: Path) -> None:

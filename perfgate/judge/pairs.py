@@ -36,6 +36,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
 from perfgate.model import Better, Sample, Status, Unit
@@ -43,7 +44,7 @@ from perfgate.plan import Tolerance
 from perfgate.stats import Estimate, estimate, mean, pairs_needed, sign_tail, spending, t_quantile
 from perfgate.units import beside, percent, show
 
-CHANCE_OF_ALARM = 0.25
+CHANCE_OF_ALARM = 0.2
 """Of alarming on unchanged code in stage one, over all decisions of a run and all looks; nothing is red by it alone."""
 
 CHANCE_OF_CONFIRMING = 0.04
@@ -58,6 +59,9 @@ CONFIRM_FIRST = 4
 HOPELESS_FROM = 8
 """Pairs before a noise is called hopeless: the spread of fewer is itself too uncertain."""
 
+HOPELESS = 2
+"""Times the schedule's last pair: a noise that needs more is given up early, one that needs less may be lucky."""
+
 CHANCE_OF_MISSING = 0.2
 """At the smallest change that is said to be visible."""
 
@@ -69,14 +73,24 @@ _LARGEST_LOG = 709.0
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Stage one's pairs: `first` before anything is decided, `last` at most. A confirmation takes up to `last` more."""
+    """Stage one's pairs: `first` before anything is decided, `last` at most. A confirmation takes up to `last` more.
+
+    `together` is how many consecutive pairs share the processes they measured, so that the luck of one start is in all
+    of them: their mean is one piece of evidence (Kalibera and Jones, ISMM 2013: repeat where the variance is). With 1,
+    both sides start anew for every pair, which decides with the fewest pairs.
+    """
 
     first: int
     last: int
+    together: int = 1
 
 
-Pair = tuple[float, float]
-"""Head's value and base's."""
+class Pair(NamedTuple):
+    """Head's value and base's; `start` numbers the process starts that pairs have in common."""
+
+    start: int
+    head: float
+    base: float
 
 
 @dataclass(frozen=True)
@@ -90,18 +104,26 @@ class _Stretch:
     @cached_property
     def ratios(self) -> bool:
         """Whether the pairs have ratios; else their differences are judged."""
-        return all(head > 0 and base > 0 for head, base in self.pairs)
+        return all(pair.head > 0 and pair.base > 0 for pair in self.pairs)
 
     @cached_property
     def worse(self) -> list[float]:
-        """One number a pair: the logarithm of the ratio, or the difference in units of `scale`."""
+        """One number a process start: the logarithm of the ratio, or the difference in units of `scale`."""
         if self.ratios:
-            return [self._sign * (math.log(head) - math.log(base)) for head, base in self.pairs]
+            return self._by_start([self._sign * (math.log(pair.head) - math.log(pair.base)) for pair in self.pairs])
         return self.differences
+
+    def _by_start(self, values: list[float]) -> list[float]:
+        if self.pairs[0].start + len(values) - 1 == self.pairs[-1].start:
+            return values
+        grouped: dict[int, list[float]] = {}
+        for pair, value in zip(self.pairs, values, strict=True):
+            grouped.setdefault(pair.start, []).append(value)
+        return [mean(group) for group in grouped.values()]
 
     @property
     def differences(self) -> list[float]:
-        return [self._sign * (head / self.scale - base / self.scale) for head, base in self.pairs]
+        return self._by_start([self._sign * (p.head / self.scale - p.base / self.scale) for p in self.pairs])
 
     @property
     def _sign(self) -> float:
@@ -109,7 +131,7 @@ class _Stretch:
 
     @cached_property
     def scale(self) -> float:
-        return max(abs(value) for pair in self.pairs for value in pair) or 1.0
+        return max(max(abs(pair.head), abs(pair.base)) for pair in self.pairs) or 1.0
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -117,14 +139,14 @@ class _Stretch:
 
     @property
     def _trim(self) -> float:
-        return TRIM if self.ratios and len(self.pairs) >= TRIM_FROM else 0.0
+        return TRIM if self.ratios and len(self.worse) >= TRIM_FROM else 0.0
 
     @cached_property
     def base(self) -> float:
         """What base typically gives: the mean of its values, or of their logarithms, trimmed like the evidence."""
         if self.ratios:
-            return _exp(estimate([math.log(base) for _, base in self.pairs], self._trim).centre)
-        return mean([base / self.scale for _, base in self.pairs]) * self.scale
+            return _exp(estimate(self._by_start([math.log(pair.base) for pair in self.pairs]), self._trim).centre)
+        return mean([pair.base / self.scale for pair in self.pairs]) * self.scale
 
     def line(self, allowed: float) -> float:
         """The x beyond which a change is too much: over the tolerance and over the floor."""
@@ -207,22 +229,30 @@ def judge_pairs(case: Case, rule: Tolerance, base: Sample, schedule: Schedule) -
     """
     if not case.sample.present:
         return nothing_measured(case)
-    pairs = _pairs(case.sample, base)
-    if len(pairs) < max(schedule.first, 2):
+    pairs = _pairs(case.sample, base, schedule.together)
+    if len(pairs) < _least(schedule):
         return _too_few(case, pairs, schedule)
     return _Judgement(case, rule, schedule, pairs).answer()
 
 
-def _pairs(head: Sample, base: Sample) -> list[Pair]:
-    both = zip(head.values, base.values, strict=False)
-    return [(h, b) for h, b in both if h is not None and b is not None and math.isfinite(h) and math.isfinite(b)]
+def _pairs(head: Sample, base: Sample, together: int) -> list[Pair]:
+    return [
+        Pair(i // together, h, b)
+        for i, (h, b) in enumerate(zip(head.values, base.values, strict=False))
+        if h is not None and b is not None and math.isfinite(h) and math.isfinite(b)
+    ]
 
 
 def _too_few(case: Case, pairs: Sequence[Pair], schedule: Schedule) -> Answer:
-    words = f"{len(pairs)} of the {schedule.first} pairs of rounds that a decision takes"
+    words = f"{len(pairs)} of the {_least(schedule)} pairs of rounds that a decision takes"
     words += f": {case.sample.note}" if case.sample.note else ""
-    observed, reference = pairs[-1] if pairs else (case.sample.present[-1], None)
-    return Answer(Status.UNSURE, words, observed, reference, needed=max(schedule.first, 2))
+    observed, reference = (pairs[-1].head, pairs[-1].base) if pairs else (case.sample.present[-1], None)
+    return Answer(Status.UNSURE, words, observed, reference, needed=_least(schedule))
+
+
+def _least(schedule: Schedule) -> int:
+    """Pairs before anything can be said: two process starts, whatever the schedule."""
+    return max(schedule.first, 2 * schedule.together)
 
 
 class _Judgement:
@@ -261,7 +291,7 @@ class _Judgement:
 
     def _confirm(self, at: int, allowed: float) -> _Alarm:
         """What the pairs after an alarm say; it is refuted as soon as they surely lie within what is allowed."""
-        for n, alpha in spending(CONFIRM_FIRST, max(self.schedule.last, CONFIRM_FIRST), CHANCE_OF_CONFIRMING):
+        for n, alpha in self._confirmation():
             if at + n > len(self.pairs):
                 return _Alarm(at, None, len(self.pairs) - at)
             fresh = self._stretch(at, at + n)
@@ -271,6 +301,11 @@ class _Judgement:
                 return _Alarm(at, False, n)
         return _Alarm(at, False, self.schedule.last)
 
+    def _confirmation(self) -> tuple[tuple[int, float], ...]:
+        """The looks at fresh pairs, each with its chance."""
+        first = max(CONFIRM_FIRST, 2 * self.schedule.together)
+        return spending(first, max(self.schedule.last, first), CHANCE_OF_CONFIRMING)
+
     def _passes(self, allowed: float, alarm: _Alarm | None) -> bool:
         """All pairs lie within what is allowed, or those that are not biased by having alarmed do."""
         fresh = self._stretch(alarm.at, len(self.pairs)) if alarm else self.all
@@ -279,7 +314,7 @@ class _Judgement:
     def _confirming(self, alarm: _Alarm) -> Answer:
         first = self._stretch(0, alarm.at)
         likely = pairs_needed(_spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
-        plan = [n for n, _ in spending(CONFIRM_FIRST, max(self.schedule.last, CONFIRM_FIRST), CHANCE_OF_CONFIRMING)]
+        plan = [n for n, _ in self._confirmation()]
         needed = next((n for n in plan if n > alarm.fresh and n >= likely), plan[-1])
         words = f"{_percent(first)} over {alarm.at} pairs; confirming with fresh rounds"
         return replace(self._says(Status.UNSURE, words), needed=alarm.at + needed)
@@ -293,7 +328,7 @@ class _Judgement:
         """UNSURE, with the pairs that would decide it, or with what this noise leaves visible."""
         have, last = len(self.pairs), self.schedule.last
         likely = max(self._likely_pairs(allowed), have + 1)
-        if not over and have < last and (likely <= last or have < HOPELESS_FROM):
+        if not over and have < last and (likely <= HOPELESS * last or have < HOPELESS_FROM):
             words = f"{self._moved()}: not decided after {have} pairs"
             return replace(self._says(Status.UNSURE, words), needed=min(likely, last))
         words = f"{self._moved()}{again}; {have} pairs show changes from {self._visible()} on"
@@ -302,10 +337,13 @@ class _Judgement:
         return self._says(Status.UNSURE, words)
 
     def _likely_pairs(self, allowed: float) -> int:
-        """How many pairs would decide, were the true change one error nearer to the easier decision."""
+        """How many pairs would decide, were the true change one error nearer to the easier decision.
+
+        An error never makes head better than base: whoever cannot see no change at all cannot see a smaller one.
+        """
         centre, error, spread = self.all.estimate.centre, self.all.estimate.error, _spread(self.all)
         line = self.all.line(allowed)
-        passing = pairs_needed(spread, line - centre + error, CHANCE_OF_FALSE_PASS)
+        passing = pairs_needed(spread, line - max(centre - error, min(centre, 0.0)), CHANCE_OF_FALSE_PASS)
         if centre + error <= line:
             return passing
         return min(passing, pairs_needed(spread, centre + error, self.case.alpha / 2))
@@ -325,7 +363,7 @@ class _Judgement:
         allowed = self.rule.warn if allowed is None else allowed
         if allowed is None:
             return ""
-        words = f", allowed {percent(allowed).lstrip('+')}"
+        words = f", allowed {show(allowed, Unit.RATIO)}"
         return f"{words} and {show(self.rule.floor, self.case.metric.unit)}" if self.rule.floor else words
 
     def _says(self, status: Status, because: str) -> Answer:

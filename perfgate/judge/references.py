@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from perfgate.model import Baseline, Comparable, Key, Machine, Metric, Noise, Postgres, Run, Sample, Side
+from perfgate.stats import mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,36 @@ def _major(postgres: Postgres | None) -> str:
     return postgres.major if postgres else ""
 
 
+MOST_REFUSED = 0.5
+"""Share of base's answers on an endpoint that may be errors, before the endpoint counts as one that base lacks."""
+
+ERRORS = "response.errors"
+
+
+def _unserved(samples: Iterable[Sample]) -> dict[str, frozenset[str]]:
+    """The endpoints of each scenario that base refuses and head serves: mostly those that the change adds."""
+    shares = {(s.scope, s.side): mean(s.present) for s in samples if s.metric == ERRORS and s.present}
+    found: dict[str, frozenset[str]] = {}
+    for (scope, side), share in shares.items():
+        refused = scope.endpoint and side is Side.BASE and share > MOST_REFUSED
+        if refused and shares.get((scope, Side.HEAD), 1.0) <= MOST_REFUSED:
+            found[scope.scenario] = found.get(scope.scenario, frozenset()) | {scope.endpoint}
+    return found
+
+
 class References:
     """The references of a run: what was accepted, and what base showed beside it.
 
     Accepted values bind what is exact, since they were reviewed; base stands in where there are none, or where they
-    come from elsewhere. What is sampled is compared with nothing but base, where base was measured.
+    come from elsewhere. What is sampled is compared with nothing but base, where base was measured. An endpoint that
+    base refuses is not compared, nor is the whole scenario then, since refusing is quicker than serving.
     """
 
     def __init__(self, run: Run, stored: Mapping[str, Baseline]) -> None:
         self._run = run
         self._metrics = {metric.name: metric for metric in run.metrics}
-        self._base = {sample.key: sample for sample in run.samples if sample.side is Side.BASE}
+        self.unserved = _unserved(run.samples)
+        self._base = {s.key: s for s in run.samples if s.side is Side.BASE and not self._is_tainted(s.key)}
         self.baselines = self._completed(stored)
         self._known = {
             sample.key: Reference.base(sample, run) if sample.side is Side.BASE else Reference.of(baseline, sample)
@@ -72,6 +92,11 @@ class References:
     def beside(self, key: Key) -> Sample | None:
         """What base showed in the same rounds."""
         return self._base.get(key)
+
+    def _is_tainted(self, key: Key) -> bool:
+        """Whether base's value is of something else: of refusals, or of a whole of which refusals are a part."""
+        unserved = self.unserved.get(key.scope.scenario, frozenset())
+        return bool(unserved) and key.scope.endpoint in ("", *unserved)
 
     def shared(self, sample: Sample) -> bool:
         """Whether base shows the very values of an exact sample, so that this change is not why they are there."""

@@ -156,7 +156,8 @@ class _Bench:
             return answer
         assert answer.observed is not None and answer.reference is not None
         distance = max(abs(answer.observed - answer.reference), 1e-300)
-        needed = rounds * (max(abs(end - answer.observed) for end in answer.interval) / distance) ** 2
+        ratio = max(abs(end - answer.observed) for end in answer.interval) / distance
+        needed = rounds * ratio * ratio
         return replace(answer, needed=math.ceil(needed) if needed <= SLACK_OF_NEED * asked.max_rounds else 0)
 
     def _beside_base(self, case: Case, rule: Tolerance) -> Answer:
@@ -172,6 +173,9 @@ class _Bench:
         lost = self._base_flaws.get(sample.scope.scenario) or self._base_flaws.get("")
         if lost is not None:
             return f"nothing to compare it with: base {self.run.base[:8]} could not be measured"
+        unserved = sorted(self.references.unserved.get(sample.scope.scenario, ()))
+        if unserved and sample.scope.endpoint not in unserved:
+            return f"not comparable as a whole: base {self.run.base[:8]} does not serve {', '.join(unserved)}"
         return f"base {self.run.base[:8]} does not have it"
 
     def without_base(self) -> Iterator[Finding]:

@@ -103,7 +103,12 @@ class Owner:
         self.swept = sweep(folder)
         self._ledger = _Ledger(folder / f"{self.token}.jsonl")
         self._ledger.write(owner=self.token, pid=os.getpid(), boot=_boot())
-        self._reaper = self._start_reaper(self._ledger.path)
+        try:
+            self._reaper = self._start_reaper(self._ledger.path)
+        except OSError as error:
+            self._part()
+            hint = f"grant this user the right to run {sys.executable}, or install perfgate under another Python"
+            raise NotMeasured(f"Python itself cannot be run: {error.strerror}", hint=hint) from error
         return self
 
     def __exit__(
@@ -224,9 +229,10 @@ class Owner:
         ours = str(Path(__file__).parents[2])
         paths = sys.path if ours in sys.path else [ours, *sys.path]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        command = [sys.executable, "-P", "-S", "-m", reaper.__name__, str(ledger), self.token, str(os.getpid())]
         with _blocked(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # for good in the reaper, which inherits that
             return subprocess.Popen(
-                [sys.executable, "-P", "-S", "-m", reaper.__name__, str(ledger), self.token, str(os.getpid())],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -250,9 +250,9 @@ class Family:
     """A process that perfgate started, and whatever descends from it by whichever way.
 
     Members are found in three ways, because each has gaps: the tree below the leader (misses what was re-parented),
-    the mark on them (misses what is on a kernel that refused the seal and has no such variable), and with `by_session` the leader's
-    session (misses what called setsid). The kernel gives no number to a process while it names a session, so a session
-    whose leader is dead, and whose number no other process has, is the one that was started.
+    the mark on them (misses, where the limit for a seal is lower, what dropped its environment), and with `by_session`
+    the leader's session (misses what called setsid). The kernel gives no number to a process while it names a session,
+    so a session whose leader is dead, and whose number no other process has, is the one that was started.
     """
 
     def __init__(self, pid: int, start: float, mark: Mark, *, by_session: bool = True) -> None:

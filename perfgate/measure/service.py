@@ -12,8 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from perfgate.errors import BadRequest, NotMeasured, suggestion
@@ -28,10 +29,19 @@ PLACEHOLDERS = (
     *("database_name", "database_user", "database_password"),
 )
 ANSWER_TIMEOUT_S = 10.0
+STEADY_S = 10.0
+"""How long the ready path may be refused in the same words before it counts as the wrong one."""
+USUAL_PATHS = ("/", "/health", "/healthz", "/ready", "/ping", "/status", "/docs", "/api")
 SEARCH_AFTER_S = 1.0
 """How old the list of re-parented processes may be; the tree itself is always walked afresh."""
 
-_OPERATORS = {"&&", "||", "|", ">", ">>"}
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+_OPERATOR = re.compile(r"&&|\|\||^(?:[0-9&]?>|<|[|;&])|[;|&]$")
+"""What only a shell understands, in an unquoted word: an operator within one may be part of a URL or a pattern."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
+_REFUSED = re.compile(r" answered 4(?!08|25|29)\d\d ")  # these three say that it is too early, or too much
+_READY = re.compile(r"/[!-~]*")
 _PORT_TAKEN = re.compile(
     r"address (is )?already in use|EADDRINUSE|connection in use|port .{0,20}already", re.IGNORECASE
 )
@@ -95,7 +105,7 @@ def build(plan: Service, root: Path, env: Mapping[str, str], owner: Owner, log: 
     """
     if not plan.build:
         return
-    argv = _words(plan.build, {}, "service.build")
+    argv = words(plan.build, {}, "service.build")
     with Output(log) as output:
         process = _spawn(argv, _environment(env), plan, root, owner, output, "service.build")
         try:
@@ -127,11 +137,10 @@ def start(
 def _started(
     plan: Service, root: Path, placeholders: Mapping[str, str], owner: Owner, log: Path
 ) -> Iterator[RunningService]:
-    if plan.ready != "tcp" and not plan.ready.startswith("/"):
-        raise BadRequest(f"service.ready: {plan.ready!r} is not a path", hint=f"write '/{plan.ready}', or 'tcp'")
+    check_ready(plan.ready)
     port = _free_port()
     values = {**placeholders, "port": str(port), "url": f"http://{HOST}:{port}"}
-    argv = _words(plan.command, values, "service.command")
+    argv = words(plan.command, values, "service.command")
     env = {name: fill(text, values, f"service.env.{name}") for name, text in plan.env.items()}
     with Output(log) as output:
         process = _spawn(argv, _environment(env), plan, root, owner, output, "service.command")
@@ -154,8 +163,7 @@ def _spawn(
             return owner.spawn(argv, env=env, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT)
     except OSError as error:
         looked = f"it is looked for in PATH, {Path(sys.executable).parent} first, or from {folder} with a slash in it"
-        hint = "variables go to service.env" if "=" in argv[0] else looked
-        raise BadRequest(f"{key}: cannot start {argv[0]!r}: {error.strerror}", hint=hint) from error
+        raise BadRequest(f"{key}: cannot start {argv[0]!r}: {error.strerror}", hint=looked) from error
 
 
 def _environment(added: Mapping[str, str]) -> dict[str, str]:
@@ -164,24 +172,43 @@ def _environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONHASHSEED": "0", "PATH": path, **added}
 
 
-def _words(command: str, values: Mapping[str, str], key: str) -> list[str]:
-    """Split a command as a shell would, then fill in the placeholders, so that a blank in a value splits nothing."""
+def check_ready(ready: str) -> None:
+    """BadRequest for what is neither `tcp` nor the path of a URL."""
+    if ready != "tcp" and not _READY.fullmatch(ready):
+        path = urllib.parse.quote(f"/{ready.lstrip('/')}", safe="/%?=&:@!$'()*+,;~-._")
+        raise BadRequest(f"service.ready: {ready!r} is not a path", hint=f"write '{path}', or 'tcp'")
+
+
+def words(command: str, values: Mapping[str, str], key: str) -> list[str]:
+    """Split a command as a shell would, then fill in the placeholders, so that a blank in a value splits nothing.
+
+    BadRequest for what only a shell could run; `key` says where the command stands.
+    """
     try:
-        words = shlex.split(command)
+        found = shlex.split(command)
     except ValueError as error:
         raise BadRequest(
             f"{key}: {error}: {command}", hint="quotes come in pairs; quote a quote with a backslash"
         ) from error
-    if not words:
+    if not found:
         raise BadRequest(f"{key}: the command is empty", hint="write the program and its arguments")
-    if operators := _OPERATORS.intersection(words):
-        quoted = shlex.quote(command)
-        raise BadRequest(f"{key}: there is no shell to understand {operators.pop()!r}", hint=f"write: sh -c {quoted}")
-    return [fill(word, values, key) for word in words]
+    if "\0" in command:
+        raise BadRequest(f"{key}: there is a NUL byte in it", hint="no argument of a program can hold one")
+    for word in _QUOTED.sub("_", command).split():
+        if operator := _OPERATOR.search(word):
+            hint = f"write: sh -c {shlex.quote(command)}"
+            raise BadRequest(f"{key}: there is no shell to understand {operator[0]!r}", hint=hint)
+    if _ASSIGNMENT.match(found[0]):
+        hint = "write it under service.env" if key == "service.command" else f"write: env {command}"
+        raise BadRequest(f"{key}: there is no shell to set {found[0]!r}", hint=hint)
+    return [fill(word, values, key) for word in found]
 
 
 def fill(text: str, values: Mapping[str, str], where: str) -> str:
-    """Replace `{name}` by its value. Other braces stay, unless they look like a placeholder misspelt: BadRequest."""
+    """Replace `{name}` by its value. Other braces stay, `${name}` too, which is a shell's.
+
+    BadRequest for what looks like a placeholder misspelt.
+    """
 
     def replaced(match: re.Match[str]) -> str:
         word = match[1]
@@ -193,7 +220,13 @@ def fill(text: str, values: Mapping[str, str], where: str) -> str:
             raise BadRequest(f"{where}: unknown placeholder {{{word}}}", hint=suggestion(word.lower(), PLACEHOLDERS))
         return match[0]
 
-    return re.sub(r"\{(\w+)\}", replaced, text)
+    return _PLACEHOLDER.sub(replaced, text)
+
+
+def is_told_port(plan: Service) -> bool:
+    """Whether the service is told which port to listen on, by its command or its environment."""
+    texts = (plan.command, *plan.env.values())
+    return any(name in ("port", "url") for text in texts for name in _PLACEHOLDER.findall(text))
 
 
 def _listed(values: Mapping[str, str]) -> str:
@@ -210,6 +243,7 @@ def _free_port() -> int:
 def _await_ready(service: RunningService, plan: Service) -> None:
     """Ask until it answers. Raises NotMeasured when it ends before, or does not in time; PortTaken when that is why."""
     end = time.monotonic() + plan.ready_timeout
+    refused, since = "", 0.0
     pause, patience = 0.01, 0.5  # not much: where another has the port, the service ends while we wait for that one
     while answer := _ask(service.port, plan.ready, max(0.1, min(patience, end - time.monotonic()))):
         if not service.alive():
@@ -219,10 +253,24 @@ def _await_ready(service: RunningService, plan: Service) -> None:
                 f"the service was not ready after {plan.ready_timeout:g} s: {answer}",
                 hint=f"{_remedy(answer, plan)}\n  {service.last_words()}",
             )
+        if answer != refused:
+            refused, since = answer, time.monotonic()
+        if _REFUSED.search(answer) and time.monotonic() - since > STEADY_S:
+            raise _wrong_path(service, answer)
         time.sleep(pause)
         pause, patience = min(pause * 1.5, 0.1), min(patience * 2, ANSWER_TIMEOUT_S)
     if not service.alive():  # then it was not the service that answered
         raise _died(service)
+
+
+def _wrong_path(service: RunningService, answer: str) -> NotMeasured:
+    """The service refuses its ready path; which of the usual ones it does not."""
+    good = [path for path in USUAL_PATHS if not _ask(service.port, path, 1.0)]
+    found = (
+        f"these answer here: {', '.join(good)}" if good else f"none of {', '.join(USUAL_PATHS)} does; `tcp` asks none"
+    )
+    hint = f"set service.ready to a path that answers with 2xx or 3xx; {found}\n  {service.last_words()}"
+    return NotMeasured(f"the service runs, but {answer} for {STEADY_S:g} s", hint=hint)
 
 
 def _ask(port: int, ready: str, timeout: float) -> str:
@@ -230,7 +278,7 @@ def _ask(port: int, ready: str, timeout: float) -> str:
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
     try:
         connection.connect()
-        return "" if ready == "tcp" else _ask_path(connection, ready)
+        return "" if ready == "tcp" else _ask_path(connection, ready, time.monotonic() + timeout)
     except ConnectionRefusedError:
         return f"nothing listens on {HOST}:{port}"
     except TimeoutError:
@@ -241,16 +289,19 @@ def _ask(port: int, ready: str, timeout: float) -> str:
         connection.close()
 
 
-def _ask_path(connection: http.client.HTTPConnection, path: str) -> str:
+def _ask_path(connection: http.client.HTTPConnection, path: str, end: float) -> str:
     connection.request("GET", path, headers={"User-Agent": "perfgate"})
     response = connection.getresponse()
+    with suppress(OSError, http.client.HTTPException):  # the status is the answer, also where the rest never ends
+        while response.read1(1 << 20) and time.monotonic() < end:  # read, or the service meets a broken connection
+            pass
     return "" if 200 <= response.status < 400 else f"GET {path} answered {response.status} {response.reason}"
 
 
 def _remedy(answer: str, plan: Service) -> str:
     if " answered " in answer:
         return "set service.ready to a path that answers with 2xx or 3xx, or to `tcp` if none does"
-    if not any(word in text for word in ("{port}", "{url}") for text in (plan.command, *plan.env.values())):
+    if not is_told_port(plan):
         return "perfgate chooses the port: write {port} in service.command or service.env"
     return f"have it listen on {HOST} and the port {{port}}; if it is only slow to start, raise service.ready_timeout"
 

@@ -35,7 +35,7 @@ SELECT pg_postmaster_start_time()::text,
 class Stand:
     """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none).
 
-    `env` is added to the environment of all its commands. What was built for the same request before is not built again
+    `env` is added to the environment of all its commands, and PERFGATE_SIDE tells them which side they are. What was built for the same request before is not built again
     where `built` remembers it.
     """
 
@@ -50,6 +50,9 @@ class Stand:
     env: Mapping[str, str] = field(default_factory=dict)
     built: Path | None = None
     database: ServiceDatabase | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.env = {**self.env, "PERFGATE_SIDE": str(self.side)}
 
     @property
     def service(self) -> Service:

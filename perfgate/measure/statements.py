@@ -85,6 +85,11 @@ def since(before: Snapshot, after: Snapshot) -> dict[StatementId, Counters]:
     return {statement: counters for statement, counters in grown.items() if counters.calls}
 
 
+def shrunk(before: Snapshot, after: Snapshot) -> bool:
+    """Whether counters of single statements were reset in between: unlike a reset of all, Postgres tells nobody."""
+    return any(after.get(statement, Counters()).calls < counters.calls for statement, counters in before.items())
+
+
 def is_chatter(normalised: str) -> bool:
     """Whether a normalised statement is no endpoint's but a transaction's, a session's, a pool's or a driver's."""
     return (

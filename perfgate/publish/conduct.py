@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from perfgate.model import Flaw, FlawKind, Round, Run, Side, Unit
+from perfgate.model import Flaw, FlawKind, Repeatability, Round, Run, Side, Unit
 from perfgate.publish import words
 from perfgate.publish.report import last_lines, one_line
-from perfgate.units import show
+from perfgate.units import percent, show
 
 LONGEST_LIST = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The rounds of one scenario on one side, in words; a single round has `rounds` as its number."""
+    """The rounds of one scenario on one side, in words; a single round has `rounds` as its number.
+
+    `mark` says why a single round does not count; "" where it does.
+    """
 
     scenario: str
     side: str
@@ -25,7 +29,7 @@ class Stretch:
     generator: str
     lag: str
     sampler: str
-    valid: bool
+    mark: str = ""
 
     @property
     def sentence(self) -> str:
@@ -60,7 +64,7 @@ def stretches(rounds: Iterable[Round]) -> tuple[Stretch, ...]:
 
 def each(rounds: Iterable[Round]) -> tuple[Stretch, ...]:
     """How the rounds went, one by one."""
-    return tuple(_stretch([taken], str(taken.index)) for taken in rounds)
+    return tuple(map(_single, rounds))
 
 
 def troubles(flaws: Iterable[Flaw], *, measured: bool) -> tuple[Trouble, ...]:
@@ -102,14 +106,21 @@ def _trouble(flaws: Sequence[Flaw], measured: bool) -> Trouble:
 
 
 def _together(rounds: list[Round]) -> Stretch:
-    valid = sum(taken.valid for taken in rounds)
-    told = words.many(len(rounds), "round")
-    if valid < len(rounds):
+    """All of them; the numbers are those of the undisturbed ones, since the others were taken again."""
+    kept = [taken for taken in rounds if not taken.disturbed] or rounds
+    valid, again = sum(taken.valid for taken in kept), len(rounds) - len(kept)
+    told = words.many(len(kept), "round")
+    if valid < len(kept):
         told = f"{valid} of {told} valid"
-    return _stretch(rounds, told)
+    return _stretch(kept, f"{told}, {again} more disturbed and taken again" if again else told)
 
 
-def _stretch(rounds: list[Round], name: str) -> Stretch:
+def _single(taken: Round) -> Stretch:
+    mark = "disturbed" if taken.disturbed else "" if taken.valid else "not valid"
+    return _stretch([taken], str(taken.index), mark)
+
+
+def _stretch(rounds: list[Round], name: str, mark: str = "") -> Stretch:
     first = rounds[0]
     asked = f" of {show(first.asked, Unit.PER_SECOND)}" if first.asked is not None else ""
     return Stretch(
@@ -121,8 +132,21 @@ def _stretch(rounds: list[Round], name: str) -> Stretch:
         generator=words.span([taken.generator_cpu for taken in rounds], Unit.RATIO),
         lag=words.span([taken.lag for taken in rounds], Unit.SECONDS),
         sampler=words.span([taken.sampler_cpu for taken in rounds], Unit.RATIO),
-        valid=all(taken.valid for taken in rounds),
+        mark=mark,
     )
+
+
+def noise(run: Run) -> tuple[tuple[str, str], ...]:
+    """Of each scenario, how far apart two rounds of the same code lie here: a standard deviation for each metric."""
+    found: dict[str, list[Repeatability]] = {}
+    for metric in run.repeatability:
+        found.setdefault(metric.scenario, []).append(metric)
+    return tuple((one_line(scenario), one_line(_spreads(own), LONGEST_LIST)) for scenario, own in found.items())
+
+
+def _spreads(found: Iterable[Repeatability]) -> str:
+    """In percents: the deviation of a ratio's logarithm, as a ratio."""
+    return ", ".join(f"{own.metric} ±{percent(math.expm1(own.sd)).lstrip('+')} ({own.pairs} pairs)" for own in found)
 
 
 def settings(run: Run) -> str:
@@ -142,7 +166,7 @@ def facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "Postgres", one_line(f"{run.postgres.version} ({run.postgres.provider}){changed}")
     for scenario, asked in run.loads.items():
         if asked.locustfile:
-            load = words.asked(asked, paired=bool(run.base))
+            load = words.asked(asked, paired=any(taken.side is Side.BASE for taken in run.rounds))
             yield "load", one_line(f"{scenario}: {load}", LONGEST_LIST)
     yield "perfgate", one_line(run.version)
     started = run.started.replace("T", " ").replace("+00:00", " UTC")

@@ -56,7 +56,7 @@ class Digest:
     @cached_property
     def two_sided(self) -> bool:
         """Whether the base commit was measured beside this one, rather than looked up in stored baselines."""
-        return bool(self.run.base)
+        return bool(self.run.base) and any(sample.side is Side.BASE for sample in self.run.samples)
 
     @cached_property
     def subject(self) -> str:
@@ -64,7 +64,8 @@ class Digest:
         run = self.run
         where = words.commit(run.commit) + (f" on {one_line(run.branch)}" if run.branch else "")
         changed = " with uncommitted changes" if run.dirty else ""
-        base = f", against base {words.commit(run.base)}, measured beside it" if self.two_sided else ""
+        beside = "measured beside it" if self.two_sided else "which was not measured"
+        base = f", against base {words.commit(run.base)}, {beside}" if run.base else ""
         postgres = f" · PostgreSQL {one_line(run.postgres.version)}" if run.postgres else ""
         return f"{where or 'no commit'}{changed}{base}{postgres} · {words.duration(run.seconds)}"
 
@@ -151,6 +152,11 @@ class Digest:
     def settings(self) -> str:
         """The settings of Postgres that are not the default; "" without any."""
         return conduct.settings(self.run)
+
+    @cached_property
+    def noise(self) -> tuple[tuple[str, str], ...]:
+        """Of each scenario, how far apart two rounds of the same code lie on this machine."""
+        return conduct.noise(self.run)
 
     @cached_property
     def phases(self) -> tuple[tuple[str, str, str], ...]:

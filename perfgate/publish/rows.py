@@ -65,6 +65,11 @@ class Row:
         return self.reference if self.against in ("limit", "floor") else ""
 
     @property
+    def held(self) -> str:
+        """What it was held against other than the base beside it: `limit 400 MB`, `was 4`; else ""."""
+        return "" if self.against == "base" else f"{self.against} {self.reference}".strip()
+
+    @property
     def compared(self) -> str:
         """What was seen, beside what it was held against: `412 ms, limit 300 ms`, `412 ms, was 298 ms (+38 %)`."""
         sides = ", ".join(part for part in (self.observed, f"{self.against} {self.reference}".strip()) if part)
@@ -112,7 +117,7 @@ def grouped(rows: Iterable[Row], told: set[str]) -> tuple[Group, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Unruled:
-    """A sample that no rule is about: its median, or its only value, and that of the base."""
+    """A sample that no rule is about: its typical value and that of the base."""
 
     name: str
     unit: Unit
@@ -172,12 +177,15 @@ class Scribe:
         )
 
     def _against(self, finding: Finding) -> str:
+        """What the reference is; counts may be held against what was accepted even where base was measured as well."""
         if finding.reference is None:
             return ""
-        if finding.kind != "limit":
-            return "base" if self._run.base else "was"
         metric = self.metrics.get(finding.metric)
-        return "floor" if metric and metric.better is Better.HIGHER else "limit"
+        if finding.kind == "limit":
+            return "floor" if metric and metric.better is Better.HIGHER else "limit"
+        base = self._values.get((finding.key, Side.BASE), ())
+        exact = metric is not None and metric.noise is Noise.EXACT
+        return "base" if self._run.base and base and not (exact and finding.reference not in base) else "was"
 
     def _evidence(self, finding: Finding) -> str:
         if finding.rounds < 2:
@@ -189,13 +197,10 @@ class Scribe:
     def _needed(self, finding: Finding) -> str:
         if finding.status is not Status.UNSURE or not finding.needed:
             return ""
-        told = f"about {words.rounds(finding.needed, paired=self._paired(finding))} would probably decide it"
-        asked = self._run.loads.get(finding.scope.scenario)
-        allowed = asked.max_rounds if asked else 0
-        return f"{told}; `max_rounds` allows {allowed}" if 0 < allowed < finding.needed else told
+        return f"about {words.rounds(finding.needed, paired=self._paired(finding))} would probably decide it"
 
     def _paired(self, finding: Finding) -> bool:
-        return bool(self._run.base) and finding.kind != "limit"
+        return finding.kind != "limit" and (finding.key, Side.BASE) in self._values
 
 
 def _family(metric: str) -> str:

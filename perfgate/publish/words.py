@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from statistics import median
 
 from perfgate.errors import ExitCode
 from perfgate.model import Asked, Finding, Flaw, FlawKind, Level, Result, Side, Status, Unit
 from perfgate.publish.report import one_line
+from perfgate.stats import mean_bounds
 from perfgate.units import beside, percent, show
 
 LONGEST_HEADLINE = 160
@@ -131,9 +131,11 @@ def _counted(status: Status, count: int) -> str:
 
 
 def typical(values: Iterable[float | None], unit: Unit) -> str:
-    """The median of the rounds that gave a value; "" without one."""
+    """The centre of the rounds that gave a value, as limits are judged by; "" without one."""
     present = [value for value in values if value is not None]
-    return show(median(present), unit) if present else ""
+    if len(set(present)) < 2:
+        return show(present[0], unit) if present else ""
+    return show(mean_bounds(present, 0.5, 0.5).centre, unit)
 
 
 def tells(sentence: str, part: str) -> bool:

@@ -3,6 +3,8 @@
 Each is what such a mistake looks like in a real service, and each has something else of it to be caught by:
 
     slow            a product list costs 15 ms of CPU more
+    slower_5        a product list costs 5 % more CPU than requests do on average
+    slower_10       the same, 10 %
     n_plus_one      the orders page asks for the items of each order on its own
     missing_index   order_items has no index on order_id
     leak            each request leaves 64 KB behind
@@ -10,6 +12,8 @@ Each is what such a mistake looks like in a real service, and each has something
     bloat           the front end ships a vendor chunk that nobody needs
     hang            the product page stops answering after the first 50
     crash_mid_load  the process dies at its 200th request
+
+Where perfgate measures a base beside this work tree, base has none of them (PERFGATE_SIDE tells).
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ class Fault(StrEnum):
     """The names that STOREFRONT_FAULT may hold."""
 
     SLOW = "slow"
+    SLOWER_5 = "slower_5"
+    SLOWER_10 = "slower_10"
     N_PLUS_ONE = "n_plus_one"
     MISSING_INDEX = "missing_index"
     LEAK = "leak"
@@ -60,7 +66,7 @@ def named(text: str) -> frozenset[Fault]:
     return frozenset(Fault(name) for name in names)
 
 
-PLANTED = named(os.environ.get("STOREFRONT_FAULT", ""))
+PLANTED = named("" if os.environ.get("PERFGATE_SIDE") == "base" else os.environ.get("STOREFRONT_FAULT", ""))
 
 
 def plant(app: ASGIApp) -> ASGIApp:
@@ -92,6 +98,27 @@ def slow(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return slowed
+
+
+def slower(share: float) -> Callable[[ASGIApp], ASGIApp]:
+    """Has each product list burn `share` of the CPU time that a request has taken on average so far."""
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        served, burnt, began = 0, 0.0, time.process_time()
+
+        async def slowed(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal served, burnt
+            if path(scope) == "/products" and served:
+                extra = share * (time.process_time() - began - burnt) / served
+                done, burnt = time.thread_time() + extra, burnt + extra
+                while time.thread_time() < done:
+                    pass
+            await app(scope, receive, send)
+            served += bool(path(scope))
+
+        return slowed
+
+    return wrap
 
 
 def leak(app: ASGIApp) -> ASGIApp:
@@ -146,6 +173,8 @@ def crash_mid_load(app: ASGIApp) -> ASGIApp:
 
 AT_THE_DOOR: dict[Fault, Callable[[ASGIApp], ASGIApp]] = {
     Fault.SLOW: slow,
+    Fault.SLOWER_5: slower(0.05),
+    Fault.SLOWER_10: slower(0.10),
     Fault.LEAK: leak,
     Fault.ERRORS: errors,
     Fault.HANG: hang,

@@ -7,14 +7,14 @@ import math
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.decisions import bench, rules
+from tests.decisions import bench, noise, rules
 
 RUN_NOISES = (
     ("normal", 0.04),
     ("normal", 0.08),
     ("heavy tails (t3)", 0.08),
     ("autocorrelated", 0.04),
-    ("luck of starts", 0.04),
+    (noise.LUCK, 0.04),
 )
 
 
@@ -39,14 +39,14 @@ def decisions(pool: ProcessPoolExecutor, jobs: int, files: list[Path]) -> None:
     print(f"One decision among {rules.METRICS}, tolerance {rules.TOLERANCE:.0%}, {jobs} jobs a cell:")
     print("% red / % passed / mean pairs; the rest is unsure. The false-alarm rate is what is red at +0 %.")
     print(
-        f"perfgate looks from {schedule.first} pairs to {schedule.last}, and confirms with up to {schedule.last} more.\n"
+        f"perfgate looks from {schedule.first} pairs to {schedule.last}, and confirms with up to {schedule.last} more."
     )
     label = ""
     for row in bench.single_decisions(pool, jobs, files):
         if row.noise != label:
             label = row.noise
-            print(f"\n{label:34}" + "".join(f"{f'{effect:+.0%}':>19}" for effect in bench.EFFECTS))
-        print(f"  {row.rule:32}" + "".join(f"{_cell(cell):>19}" for cell in row.cells), flush=True)
+            print(f"\n{label:34}" + "".join(f"{f'{effect:+.0%}':>23}" for effect in bench.EFFECTS))
+        print(f"  {row.rule:32}" + "".join(f"{_cell(cell):>23}" for cell in row.cells), flush=True)
 
 
 def _cell(cell: bench.Cell) -> str:
@@ -57,7 +57,7 @@ def _cell(cell: bench.Cell) -> str:
 
 def whole_runs(pool: ProcessPoolExecutor, runs: int) -> None:
     print(f"\nUnchanged runs of {rules.METRICS} metrics: red of {runs}; pairs taken, all decided (of {runs // 50})")
-    cells = [(*noise, correlation) for noise in RUN_NOISES for correlation in (0.0, 0.8)]
+    cells = [(*found, correlation) for found in RUN_NOISES for correlation in (0.0, 0.8)]
     reds = [pool.submit(bench.reds_in_runs, *cell, runs) for cell in cells]
     costs = [pool.submit(bench.pairs_of_runs, *cell, runs // 50) for cell in cells]
     for (kind, sd, correlation), red, cost in zip(cells, reds, costs, strict=True):

@@ -50,17 +50,17 @@ def seeded(*words: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(words).encode()))
 
 
-def ours(head: Array, base: Array, most: int = MOST) -> Cell:
+def ours(head: Array, base: Array, most: int = MOST, together: int = 1) -> Cell:
     """perfgate on jobs of shape (jobs, pairs)."""
-    ended = [rules.ours(h, b, most=most) for h, b in zip(head, base, strict=True)]
+    ended = [rules.ours(h, b, most=most, together=together) for h, b in zip(head, base, strict=True)]
     red, passed = ([e.status in kinds for e in ended] for kinds in ({Status.FAIL}, {Status.PASS, Status.IMPROVED}))
     return Cell(float(np.mean(red)), float(np.mean(passed)), float(np.mean([e.pairs for e in ended])))
 
 
-def rows(label: str, both: Sequence[tuple[Array, Array]]) -> list[Row]:
+def rows(label: str, both: Sequence[tuple[Array, Array]], together: int = 1) -> list[Row]:
     """Every rule on the jobs of one kind of noise, which come as head and base for each effect."""
-    own = [ours(head, base) for head, base in both]
-    in_budget = [ours(head, base, rules.SCHEDULE.last) for head, base in both]
+    own = [ours(head, base, MOST, together) for head, base in both]
+    in_budget = [ours(head, base, rules.SCHEDULE.last, together) for head, base in both]
     found = [Row(label, "perfgate", tuple(own)), Row(label, f"  in {rules.SCHEDULE.last} pairs", tuple(in_budget))]
     for name, rule in rules.OTHERS.items():
         reds = [float(rule(h[:, : rules.ROUNDS], b[:, : rules.ROUNDS]).mean()) for h, b in both]
@@ -78,7 +78,8 @@ def _fixed(own: Sequence[Cell], both: Sequence[tuple[Array, Array]]) -> Iterator
 def synthetic(kind: str, sd: float, jobs: int) -> list[Row]:
     """One made-up noise, `sd` being the standard deviation of a pair's log-ratio."""
     head, base = noise.sides(seeded(kind, sd, jobs), kind, jobs, FIXED_MOST, sd)
-    return rows(f"{kind}, {sd * 100:.0f} %", [(head + math.log1p(effect), base) for effect in EFFECTS])
+    both = [(head + math.log1p(effect), base) for effect in EFFECTS]
+    return rows(f"{kind}, {sd * 100:.0f} %", both, noise.together(kind))
 
 
 def replayed(metric: str, quiet: bool, jobs: int, files: Sequence[Path]) -> list[Row]:
@@ -102,7 +103,7 @@ def reds_in_runs(kind: str, sd: float, correlation: float, runs: int) -> tuple[i
         heads, bases = noise.metrics(source, kind, min(100, runs), MOST, rules.METRICS, sd, correlation)
         for head, base in zip(np.exp(heads), np.exp(bases), strict=True):
             own += any(
-                rules.judge(tuple(h), tuple(b))[0] is Status.FAIL
+                rules.judge(tuple(h), tuple(b), noise.together(kind))[0] is Status.FAIL
                 for h, b in zip(head.tolist(), base.tolist(), strict=True)
             )
             others += bool(rules.mann_whitney(head[:, : rules.ROUNDS], base[:, : rules.ROUNDS]).any())
@@ -117,7 +118,8 @@ def pairs_of_runs(kind: str, sd: float, correlation: float, runs: int) -> tuple[
     for head, base in zip(np.exp(heads).tolist(), np.exp(bases).tolist(), strict=True):
         n = rules.SCHEDULE.first
         while True:
-            answers = [rules.judge(tuple(h[:n]), tuple(b[:n])) for h, b in zip(head, base, strict=True)]
+            sides = [(tuple(h[:n]), tuple(b[:n])) for h, b in zip(head, base, strict=True)]
+            answers = [rules.judge(h, b, noise.together(kind)) for h, b in sides]
             if n >= MOST or max(needed for _, needed in answers) <= n:
                 break
             n += 1

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Shape = tuple[int, int]
 RESTART_EVERY = 2
+LUCK = "luck of starts"
 
 
 def normal(source: np.random.Generator, shape: Shape, sd: float) -> Array:
@@ -60,8 +61,13 @@ KINDS: dict[str, Callable[[np.random.Generator, Shape, float], Array]] = {
     "drifting": drifting,
     "bimodal": bimodal,
     "autocorrelated": autocorrelated,
-    "luck of starts": normal,
+    LUCK: normal,
 }
+
+
+def together(kind: str) -> int:
+    """How many pairs share their processes."""
+    return RESTART_EVERY if kind == LUCK else 1
 
 
 def sides(source: np.random.Generator, kind: str, jobs: int, pairs: int, sd: float) -> tuple[Array, Array]:
@@ -70,13 +76,13 @@ def sides(source: np.random.Generator, kind: str, jobs: int, pairs: int, sd: flo
     The order within a pair is drawn for every other pair and turned in the next (ABBA). With "luck of starts" half of
     the variance belongs to the start of the process, and both sides start anew every second pair.
     """
-    round_sd = sd / math.sqrt(2.0) * (math.sqrt(0.5) if kind == "luck of starts" else 1.0)
+    round_sd = sd / math.sqrt(2.0) * (math.sqrt(0.5) if kind == LUCK else 1.0)
     rounds = KINDS[kind](source, (jobs, 2 * pairs), round_sd).reshape(jobs, pairs, 2)
     first = np.repeat(source.random((jobs, (pairs + 1) // 2)) < 0.5, 2, axis=1)[:, :pairs]
     first ^= np.arange(pairs) % 2 == 1
     head = np.where(first, rounds[..., 0], rounds[..., 1])
     base = np.where(first, rounds[..., 1], rounds[..., 0])
-    if kind == "luck of starts":
+    if kind == LUCK:
         starts = source.normal(0.0, round_sd, (2, jobs, (pairs + 1) // RESTART_EVERY))
         luck = np.repeat(starts, RESTART_EVERY, axis=2)[..., :pairs]
         head, base = head + luck[0], base + luck[1]

@@ -26,10 +26,10 @@ QUIET = 1.1
 """Cores that other processes may use in either half of a pair before a runner would take it again."""
 
 METRICS: dict[str, Callable[[Round], float]] = {
-    "cpu / request": lambda r: r["cpu"] / r["req"],
-    "p50": lambda r: r["p50"],
-    "requests / s": lambda r: r["wall"] / r["req"],
-    "p95": lambda r: r["p95"],
+    "cpu / request": lambda r: float(r["cpu"] / r["req"]),
+    "p50": lambda r: float(r["p50"]),
+    "requests / s": lambda r: float(r["wall"] / r["req"]),
+    "p95": lambda r: float(r["p95"]),
 }
 VARIANTS = {"A2": 0.0, "B0": 0.0, "B3": 0.03, "B5": 0.05, "B10": 0.10, "B20": 0.20}
 

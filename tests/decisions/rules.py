@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.stats
@@ -35,21 +35,24 @@ class Outcome:
     pairs: int
 
 
-def ours(head: Array, base: Array, *, metrics: int = METRICS, most: int = 2 * SCHEDULE.last) -> Outcome:
+def ours(head: Array, base: Array, *, most: int = 2 * SCHEDULE.last, together: int = 1) -> Outcome:
     """perfgate's decision on logarithms of values, more pairs taken for as long as it asks for them."""
     heads, bases = (tuple(np.exp(side).tolist()) for side in (head, base))
     taken = SCHEDULE.first
     while True:
-        answer = judge(heads[:taken], bases[:taken], metrics)
-        if answer[1] <= taken or taken >= most:
-            return Outcome(answer[0], taken)
+        status, needed = judge(heads[:taken], bases[:taken], together)
+        if needed <= taken or taken >= most:
+            return Outcome(status, taken)
         taken += 1
 
 
-def judge(head: tuple[float, ...], base: tuple[float, ...], metrics: int = METRICS) -> tuple[Status, int]:
-    """The shipped decision: its status, and how many pairs it asks for."""
+def judge(
+    head: tuple[float, ...], base: tuple[float, ...], together: int = 1, metrics: int = METRICS
+) -> tuple[Status, int]:
+    """The shipped decision, one of `metrics`: its status, and how many pairs it asks for."""
     case = Case(Sample(METRIC.name, Scope("browse"), head), METRIC, CHANCE_OF_ALARM / metrics)
-    answer = judge_pairs(case, RULE, Sample(METRIC.name, Scope("browse"), base, Side.BASE), SCHEDULE)
+    schedule = replace(SCHEDULE, together=together)
+    answer = judge_pairs(case, RULE, Sample(METRIC.name, Scope("browse"), base, Side.BASE), schedule)
     return answer.status, answer.needed
 
 
@@ -84,7 +87,7 @@ OTHERS: dict[str, Callable[[Array, Array], NDArray[np.bool_]]] = {
 }
 
 
-def fixed_plan(head: Array, base: Array, *, metrics: int = METRICS) -> NDArray[np.bool_]:
+def fixed_plan(head: Array, base: Array) -> NDArray[np.bool_]:
     """The same conditions once, after all pairs, at the whole chance of a false red."""
     worse, pairs = head - base, head.shape[1]
     cut = int(TRIM * pairs + 1e-9) if pairs >= TRIM_FROM else 0
@@ -93,7 +96,7 @@ def fixed_plan(head: Array, base: Array, *, metrics: int = METRICS) -> NDArray[n
     centre, h = kept.mean(axis=1), kept.shape[1]
     winsorised = np.clip(ordered, kept[:, :1], kept[:, -1:])
     error = winsorised.std(axis=1, ddof=1) * math.sqrt((pairs - 1) / (h * (h - 1)))
-    low = centre - scipy.stats.t.isf(CHANCE_OF_FALSE_RED / metrics, h - 1) * error
+    low = centre - scipy.stats.t.isf(CHANCE_OF_FALSE_RED / METRICS, h - 1) * error
     return np.asarray((low > 0) & (centre > math.log1p(TOLERANCE)))
 
 

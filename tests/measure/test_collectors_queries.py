@@ -353,11 +353,14 @@ def test_a_database_that_nobody_uses_was_not_measured_as_nothing(shop: ServiceDa
     assert readings[0].note == f"nobody used the database {shop.name}: does the service connect to it?"
 
 
-def test_counters_that_are_lost_make_no_values_but_a_flaw(shop: ServiceDatabase, service: Service) -> None:
+@pytest.mark.parametrize("which", ["", "0, oid, 0"])
+def test_counters_that_are_lost_make_no_values_but_a_flaw(shop: ServiceDatabase, service: Service, which: str) -> None:
     def reset() -> None:
         joined(service)
-        shop.server.monitor.execute("SELECT pg_stat_statements_reset()")
+        text = f"SELECT pg_stat_statements_reset({which}) FROM pg_database WHERE datname = %s"
+        shop.server.monitor.execute(text.encode(), [shop.name])
 
+    joined(service)
     _, readings = count(shop, [("GET /", reset)])
     assert {reading.value for reading in readings} == {None}
     (flaw,) = COLLECTOR.flaws

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from perfgate.measure.database import Server, container
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
 from tests.images import build
+from tests.killing import Run, eventually
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,15 +37,6 @@ with Owner() as owner, database.start(plan, owner, lambda text: None) as server:
     print(owner.token, flush=True)
     time.sleep(1000)
 """
-
-
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +132,10 @@ def test_data_is_kept_in_a_volume_where_memory_is_short_and_goes_with_the_contai
 
 
 def test_kill_9_leaves_no_container(client: DockerClient) -> None:
-    with subprocess.Popen([sys.executable, "-c", RUN, IMAGE], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        token = process.stdout.readline().strip()
-        assert len(of(client, token)) == 1
-        process.send_signal(signal.SIGKILL)
+    run = Run(RUN, IMAGE)
+    token = run.said
+    assert len(of(client, token)) == 1
+    run.kill()
     assert eventually(lambda: not of(client, token))
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from perfgate.errors import NotMeasured
 from perfgate.measure import database as databases
-from perfgate.measure import procfs
 from perfgate.measure.database import Server
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
+from tests.killing import alive, eventually, killed
 
 # A run reduced to its database: it says what it has made, and goes on until it is killed.
 RUN = """
@@ -36,46 +32,21 @@ with Owner() as owner, database.start(plan, owner, lambda text: None) as server:
 """
 
 
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+def made_and_killed(**plan: str) -> dict[str, str]:
+    """What a run had made when it was killed."""
+    made: dict[str, str] = json.loads(killed(RUN, json.dumps(plan)))
+    return made
 
 
-def running(pid: int) -> bool:
-    found = procfs.stat(pid)
-    return found is not None and found.alive
-
-
-@pytest.fixture
-def killed() -> Callable[..., dict[str, str]]:
-    """Starts a run in another process and kills it with SIGKILL; what it had made."""
-
-    def kill(**plan: str) -> dict[str, str]:
-        process = subprocess.Popen([sys.executable, "-c", RUN, json.dumps(plan)], stdout=subprocess.PIPE, text=True)
-        with process:
-            assert process.stdout is not None
-            made: dict[str, str] = json.loads(process.stdout.readline())
-            process.kill()
-        return made
-
-    return kill
-
-
-def test_kill_9_leaves_no_embedded_server_and_no_folder(killed: Callable[..., dict[str, str]]) -> None:
-    made = killed(provider="embedded")
-    assert eventually(lambda: not running(int(made["pid"])))
+def test_kill_9_leaves_no_embedded_server_and_no_folder() -> None:
+    made = made_and_killed(provider="embedded")
+    assert eventually(lambda: not alive(int(made["pid"])))
     for place in ("/dev/shm", "/tmp"):
         assert eventually(lambda: not list(Path(place).glob(f"*{made['token']}*")))  # noqa: B023
 
 
-def test_kill_9_leaves_no_database_on_a_server_that_stays(
-    server: Server, killed: Callable[..., dict[str, str]]
-) -> None:
-    made = killed(provider="url", url=server.access.url("template1"))
+def test_kill_9_leaves_no_database_on_a_server_that_stays(server: Server) -> None:
+    made = made_and_killed(provider="url", url=server.access.url("template1"))
     look = "SELECT count(*) FROM pg_database WHERE strpos(datname, %s) > 0"
     assert eventually(lambda: server.monitor.execute(look, [made["token"]]).fetchone() == (0,))
 
@@ -88,7 +59,7 @@ def test_a_server_that_is_lost_is_not_measured_and_its_last_words_are_told(owner
         assert server.pid is not None
         pid = server.pid
         os.kill(pid, signal.SIGINT)
-        assert eventually(lambda: not running(pid))
+        assert eventually(lambda: not alive(pid))
         for step in (
             database.restore,
             database.freeze,

@@ -162,3 +162,14 @@ def test_what_a_command_leaves_running_is_stopped(database: ServiceDatabase, tmp
     database.setup(["python daemon.py"], tmp_path, {}, log)
     left = Path(f"/proc/{log.read_text().splitlines()[1]}/stat")
     assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("entry", ["any.sql", "python -c pass"])
+def test_a_log_that_cannot_be_written_is_not_measured(
+    database: ServiceDatabase, tmp_path: Path, log: Path, entry: str
+) -> None:
+    (tmp_path / "any.sql").write_text("SELECT 1")
+    log.mkdir()
+    error = failure(database, tmp_path, log, entry)
+    assert isinstance(error, NotMeasured)
+    assert error.args[0] == f"{log}: cannot be written: Is a directory"

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -23,6 +22,7 @@ from perfgate import plan
 from perfgate.errors import NotMeasured
 from perfgate.measure import database, ownership, procfs, reaper
 from perfgate.measure.ownership import Owner
+from tests.killing import Run, alive, eventually
 
 # A daemon of the old school: two forks, a session of its own and an environment that it emptied, so that neither
 # group nor parent nor variable lead to it.
@@ -53,41 +53,15 @@ with Owner() as owner:
 """
 
 
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def alive(pid: int) -> bool:
-    found = procfs.stat(pid)
-    return found is not None and found.alive
-
-
-class Run:
+class Owning(Run):
     """A separate Python process that holds an Owner."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, DAEMON],
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert self.process.stdout is not None
-        said = json.loads(self.process.stdout.readline())
+        super().__init__(RUN, DAEMON, TMPDIR=str(tmp_path))
+        said = json.loads(self.said)
         self.folder = Path(said["folder"])
         self.pids: list[int] = said["pids"]
         self.reaper: int = said["reaper"]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
     def undone(self) -> bool:
         return not self.folder.exists() and not any(map(alive, self.pids))
@@ -100,8 +74,8 @@ def _own_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    started = Run(tmp_path)
+def run(tmp_path: Path) -> Iterator[Owning]:
+    started = Owning(tmp_path)
     yield started
     started.kill()
     eventually(started.undone)
@@ -152,20 +126,20 @@ def test_an_error_in_the_block_undoes_just_as_well_and_goes_on() -> None:
     assert not owned[0].exists()
 
 
-def test_kill_9_leaves_neither_processes_nor_daemons_nor_folders(run: Run) -> None:
+def test_kill_9_leaves_neither_processes_nor_daemons_nor_folders(run: Owning) -> None:
     run.kill()
     assert eventually(run.undone)
     assert eventually(lambda: ledgers() == [])
 
 
-def test_the_reaper_outlives_the_signals_that_end_a_terminal_session(run: Run) -> None:
+def test_the_reaper_outlives_the_signals_that_end_a_terminal_session(run: Owning) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(run.reaper, number)
     run.kill()
     assert eventually(run.undone)
 
 
-def test_the_next_start_sweeps_what_a_killed_run_and_a_killed_reaper_left_behind(run: Run) -> None:
+def test_the_next_start_sweeps_what_a_killed_run_and_a_killed_reaper_left_behind(run: Owning) -> None:
     os.kill(run.reaper, signal.SIGKILL)
     run.kill()
     escaped = run.pids[1]
@@ -179,7 +153,7 @@ def test_the_next_start_sweeps_what_a_killed_run_and_a_killed_reaper_left_behind
     assert ledgers() == []
 
 
-def test_a_start_leaves_a_living_run_alone(run: Run) -> None:
+def test_a_start_leaves_a_living_run_alone(run: Owning) -> None:
     with Owner() as owner:
         assert owner.swept == []
     assert all(map(alive, run.pids))
@@ -335,15 +309,11 @@ with Owner() as owner:
     print(owner.spawn(["sleep", "1000"], user=(65534, 65534)).pid, owner._reaper.pid, flush=True)
     time.sleep(1000)
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
-    )
-    with process:
-        assert process.stdout is not None
-        child, reaper_pid = map(int, process.stdout.readline().split())
-        assert "Uid:\t65534" in Path(f"/proc/{child}/status").read_text()
-        os.kill(reaper_pid, signal.SIGKILL)
-        process.kill()
+    run = Run(code, TMPDIR=str(tmp_path))
+    child, reaper_pid = map(int, run.said.split())
+    assert "Uid:\t65534" in Path(f"/proc/{child}/status").read_text()
+    os.kill(reaper_pid, signal.SIGKILL)
+    run.kill()
     assert eventually(lambda: not alive(child))
 
 
@@ -432,16 +402,8 @@ with Owner() as owner:
         def there() -> bool:
             return bool(server.monitor.execute("SELECT FROM pg_database WHERE datname = %s", [made.name]).fetchall())
 
-        with (
-            made.connect(),
-            subprocess.Popen(
-                [sys.executable, "-c", code, server.access.url("postgres"), made.name],
-                env={**os.environ, "TMPDIR": str(tmp_path)},
-                stdout=subprocess.PIPE,
-            ) as run,
-        ):
-            assert run.stdout is not None
-            run.stdout.readline()
+        with made.connect():
+            run = Run(code, server.access.url("postgres"), made.name, TMPDIR=str(tmp_path))
             assert there()
             run.kill()
             assert eventually(lambda: not there())
@@ -457,6 +419,17 @@ def test_a_step_that_fails_keeps_no_other_from_being_taken(tmp_path: Path) -> No
     assert len(owner.problems) == 1
     assert "container abc" in owner.problems[0]
     assert len(ledgers()) == 1  # for the reaper, and for the sweep of the next start
+
+
+def test_an_interpreter_that_cannot_be_run_is_not_measured_and_leaves_no_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "python").touch(mode=0o600)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(NotMeasured, match="cannot be run: Permission denied") as caught, Owner():
+        pass
+    assert str(tmp_path / "python") in caught.value.hint
+    assert ledgers() == []
 
 
 def test_what_is_started_outside_the_block_is_refused() -> None:

@@ -10,8 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from perfgate.measure.output import Output
 from perfgate.measure.ownership import Owner
 from perfgate.measure.service import RunningService
 from perfgate.plan import Service
+from tests.killing import eventually
 
 SERVER = """
 import http.server, os, sys
@@ -35,15 +35,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serve(port=sys.argv[1]):
     http.server.HTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 """
-
-
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.fixture
@@ -112,6 +103,53 @@ def test_ready_takes_nothing_above_3xx(start: Start, answer: int) -> None:
     assert isinstance(error, NotMeasured)
     assert f"GET /{answer} answered {answer}" in error.args[0]
     assert "`tcp`" in error.hint
+
+
+def test_a_path_that_is_refused_all_the_time_is_told_soon_with_paths_that_would_do(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "STEADY_S", 0.3)
+    code = SERVER.replace('int(self.path.strip("/") or 200)', '{"/": 200, "/health": 302}.get(self.path, 404)')
+    error = start.refused(plan(code + "serve()", ready="/healthy", ready_timeout=50))
+    assert isinstance(error, NotMeasured)
+    assert error.args[0] == "the service runs, but GET /healthy answered 404 Not Found for 0.3 s"
+    assert "these answer here: /, /health\n" in error.hint
+
+
+@pytest.mark.parametrize("answer", [429, 503])
+def test_a_service_that_says_wait_is_waited_for(start: Start, monkeypatch: pytest.MonkeyPatch, answer: int) -> None:
+    monkeypatch.setattr(service, "STEADY_S", 0.3)
+    error = start.refused(plan(ready=f"/{answer}", ready_timeout=1.0))
+    assert error.args[0].startswith("the service was not ready after 1 s")
+
+
+def test_an_answer_is_read_to_its_end_so_that_the_service_meets_no_broken_connection(start: Start) -> None:
+    long = "; self.wfile.write(b'x' * 4_000_000) and print('written', flush=True)"
+    code = SERVER.replace("self.end_headers()", "self.end_headers()" + long)
+    error = start.refused(plan(code + "serve()", ready="/404", ready_timeout=0.5))
+    assert "written" in error.hint
+    assert "Traceback" not in start.log.read_text()
+
+
+ENDLESS = """
+import socket, sys, time
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection = server.accept()[0]
+    connection.recv(1000)
+    try:
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+        while True:
+            connection.sendall(b"data: tick")
+            time.sleep(0.01)
+    except OSError:
+        pass
+"""
+
+
+def test_an_answer_without_an_end_is_an_answer(start: Start) -> None:
+    with start(plan(ENDLESS)) as running:
+        assert running.alive()
 
 
 SILENT = """
@@ -193,7 +231,14 @@ def test_placeholders_are_filled_into_words_and_environment(start: Start) -> Non
         ("", "the command is empty", "write the program"),
         ("make && serve", "no shell to understand '&&'", "write: sh -c 'make && serve'"),
         ("no-such-program-anywhere", "cannot start 'no-such-program-anywhere': No such file", "looked for in PATH"),
-        ("DEBUG=1 serve", "cannot start 'DEBUG=1'", "variables go to service.env"),
+        ("DEBUG=1 serve", "there is no shell to set 'DEBUG=1'", "write it under service.env"),
+        ("make; serve", "no shell to understand ';'", "write: sh -c 'make; serve'"),
+        ("serve >log", "no shell to understand '>'", "sh -c"),
+        ("serve 2>&1", "no shell to understand '2>'", "sh -c"),
+        ("serve&&stop", "no shell to understand '&&'", "sh -c"),
+        ("serve | tee log", "no shell to understand '|'", "sh -c"),
+        ("serve &", "no shell to understand '&'", "sh -c"),
+        ("serve a\0b", "NUL byte", "no argument"),
     ],
 )
 def test_a_command_that_cannot_be_meant_so_is_a_bad_request(start: Start, text: str, message: str, hint: str) -> None:
@@ -202,6 +247,33 @@ def test_a_command_that_cannot_be_meant_so_is_a_bad_request(start: Start, text: 
     assert error.args[0].startswith("service.command: ")
     assert message in error.args[0]
     assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sh -c 'A=1 exec serve --port ${port} > log; true'",
+        'serve http://x/?a=1&b=2 --only a|b a;b --name "<it>; " \\;',
+        'serve {} {a} {"port": 1} ${PORT} $port A=1',
+    ],
+)
+def test_what_merely_looks_like_a_shells_is_left_as_it_is(text: str) -> None:
+    assert service.words(text, {"port": "80"}, "service.command") == shlex.split(text)
+
+
+@pytest.mark.parametrize(
+    ("ready", "hint"),
+    [("/é", "'/%C3%A9'"), ("é", "'/%C3%A9'"), ("/a b", "'/a%20b'"), ("/a\n", "'/a%0A'"), ("http://x/", "or 'tcp'")],
+)
+def test_a_ready_path_that_no_request_can_ask_for_is_a_bad_request(ready: str, hint: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        service.check_ready(ready)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("ready", ["/", "tcp", "/a?b=c&d=%20", "/~x/y.z;1"])
+def test_a_ready_path_may_be_any_that_can_be_asked_for(ready: str) -> None:
+    service.check_ready(ready)
 
 
 def test_a_folder_or_ready_path_that_cannot_be_is_a_bad_request(start: Start) -> None:
@@ -241,6 +313,34 @@ def test_output_that_cannot_be_written_is_drained_and_owned_up_to(owner: Owner) 
             process = owner.spawn([sys.executable, "-c", "import sys;" + FLOOD], stdout=pipe)
         assert process.wait() == 0
     assert said.tail(1) == "[the rest could not be written: No space left on device]"
+
+
+def test_the_log_keeps_what_former_starts_said_within_bounds(start: Start) -> None:
+    start.refused(plan("import sys; sys.exit('no such table: users')"))
+    for _ in range(2):
+        with start(plan(SERVER + FLOOD + "serve()")) as running:
+            assert "no such table" not in running.tail(100_000)
+    kept = start.log.read_text()
+    assert len(kept) <= 5 * output.KEPT
+    assert kept.count("==== started ") == 1  # the flood of the first start has pushed out what was said before
+    with start(plan(SERVER + "print('now', flush=True); serve()")) as running:
+        assert eventually(lambda: running.tail() == "now")
+    assert re.search(r"the last line\n==== started [-0-9]+ [:0-9]+ ====\nnow\n$", start.log.read_text())
+
+
+def test_the_log_of_a_start_that_failed_outlives_the_next_start(start: Start) -> None:
+    start.refused(plan("import sys; sys.exit('no such table: users')"))
+    with start(plan()) as running:
+        assert running.tail() == ""
+    assert start.log.read_text().startswith("no such table: users\n==== started ")
+
+
+def test_a_log_that_cannot_be_written_is_not_measured(start: Start) -> None:
+    start.log.mkdir()
+    error = start.refused(plan())
+    assert isinstance(error, NotMeasured)
+    assert error.args[0] == f"{start.log}: cannot be written: Is a directory"
+    assert str(start.log) in error.hint
 
 
 FAMILY = """

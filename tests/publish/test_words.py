@@ -140,6 +140,19 @@ def test_durations_are_told_as_people_say_them(seconds: float, told: str) -> Non
     assert words.duration(seconds) == told
 
 
-def test_a_typical_value_is_the_median_of_the_rounds_that_gave_one() -> None:
-    assert words.typical((0.1, None, 0.9, 0.2), Unit.SECONDS) == "200 ms"
-    assert words.typical((None,), Unit.SECONDS) == ""
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((0.1, None, 0.4), "200 ms"),  # as a limit judges it: ratios are what matters
+        ((0.1, 0.0), "50 ms"),
+        ((0.1, 0.1, 0.1), "100 ms"),
+        ((0.3,), "300 ms"),
+        ((None,), ""),
+    ],
+)
+def test_a_typical_value_is_the_one_that_judges_compare(values: tuple[float | None, ...], told: str) -> None:
+    assert words.typical(values, Unit.SECONDS) == told
+
+
+def test_equal_counts_stay_whole() -> None:
+    assert words.typical((7.0, 7.0, 7.0), Unit.COUNT) == "7"

@@ -24,6 +24,7 @@ from perfgate.measure.statements import (
     Statements,
     is_chatter,
     is_foreign_key_check,
+    shrunk,
     since,
     total,
 )
@@ -93,11 +94,12 @@ class CountingPass:
         self._looked: object = "-infinity"
         self._before: Snapshot | None = None
         self._losses: tuple[object, ...] = ()
+        self._shrunk = False
 
     @property
     def complete(self) -> bool:
         """Whether the server kept all counters from the first look to now."""
-        return self._statements.losses() == self._losses
+        return not self._shrunk and self._statements.losses() == self._losses
 
     def look(self, endpoint: str) -> None:
         """Count what happened since the last look to the endpoint; to nobody the first time."""
@@ -109,6 +111,7 @@ class CountingPass:
             self.requests[endpoint] += 1
             self.vain[endpoint] += not quiet
             self.used[endpoint].append(since(self._before, after))
+            self._shrunk = self._shrunk or shrunk(self._before, after)
         self._before = after
 
     def texts(self) -> dict[StatementId, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,8 +14,10 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from perfgate.errors import BadRequest, NotMeasured
+from perfgate.measure import service
 from perfgate.measure.database import script
 from perfgate.measure.database.access import said
+from perfgate.measure.output import writing_to
 
 if TYPE_CHECKING:
     from perfgate.measure.database.server import ServiceDatabase
@@ -49,7 +49,7 @@ class Setup:
             file = self.root / entry
             if file.is_file() and file.suffix == ".sql":
                 self._run_file(entry, file)
-            elif entry.endswith(".sql") and len(_words(entry)) == 1:
+            elif entry.endswith(".sql") and len(self._words(entry)) == 1:
                 raise BadRequest(f"database.setup: {file} does not exist")
             else:
                 self._run_command(entry)
@@ -92,11 +92,13 @@ class Setup:
             raise NotMeasured(f"{entry}:{line}: {said(error)}", hint=hint) from error
 
     def _run_command(self, entry: str) -> None:
-        filled = [_filled(word, self.database.placeholders()) for word in _words(entry)]
+        filled = self._words(entry)
         self._note(f"$ {entry}\n")
         begin = self.log.stat().st_size
         owner = self.database.server.owner
-        with self.log.open("ab") as output:
+        with writing_to(self.log):
+            output = self.log.open("ab")
+        with output:
             try:
                 process = owner.spawn(
                     filled, env=self._environment(), cwd=self.root, stdout=output, stderr=subprocess.STDOUT
@@ -111,6 +113,9 @@ class Setup:
             said_last = "\n  ".join(_lines_since(self.log, begin)[-LOG_LINES:])
             raise NotMeasured(f"database.setup: `{entry}` ended with exit code {code}", hint=f"it said:\n  {said_last}")
 
+    def _words(self, entry: str) -> list[str]:
+        return service.words(entry, self.database.placeholders(), "database.setup")
+
     def _environment(self) -> dict[str, str]:
         """What `env` merely repeats from the caller's environment adds nothing: a DATABASE_URL there is not ours."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
@@ -120,19 +125,8 @@ class Setup:
         return {**inherited, "PATH": path, **access.variables(name), **added}
 
     def _note(self, text: str) -> None:
-        with self.log.open("a", encoding="utf-8") as file:
+        with writing_to(self.log), self.log.open("a", encoding="utf-8") as file:
             file.write(text)
-
-
-def _words(entry: str) -> list[str]:
-    try:
-        return shlex.split(entry)
-    except ValueError as error:
-        raise BadRequest(f"database.setup: `{entry}` cannot be read: {error}") from error
-
-
-def _filled(word: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), word)
 
 
 def _lines_since(log: Path, begin: int) -> list[str]:

@@ -252,7 +252,8 @@ class Generator:
             self._abandon()
             raise BadRequest(f"scenario {self.scenario}: {reply['bad']}", hint=reply["hint"])
         if "missing" in reply:
-            start_them = f"python -m perfgate.measure.load.worker --master {self.plan.master} -f {self.plan.locustfile}"
+            address = self.plan.master.replace("0.0.0.0:", "THIS-MACHINE:")
+            start_them = f"python -m perfgate.measure.load.worker --master {address} -f {self.plan.locustfile}"
             hint = f"start them with: {start_them}" if self.plan.master else f"last lines:\n{self._running.tail()}"
             self._abandon()
             raise NotMeasured(f"scenario {self.scenario}: {reply['missing']}", hint=hint)

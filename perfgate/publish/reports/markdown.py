@@ -193,9 +193,8 @@ class _BesideBase(_Table):
     head = "| | Check | Base | Head | Change | Interval | Limit |\n|---|---|---:|---:|---:|---:|---:|"
 
     def cells(self, row: Row) -> tuple[str, ...]:
-        limit = f"{row.against} {row.limit}" if row.limit else ""
         interval = _lines(row.interval, row.evidence, words.bars(row.base, row.head))
-        return row.before, row.observed, row.change, interval, limit
+        return row.before, row.observed, row.change, interval, row.held
 
 
 def _lines(*parts: str) -> str:
@@ -234,5 +233,4 @@ def _facts(digest: Digest) -> Iterator[str]:
 
 def _round(taken: Stretch) -> str:
     numbers = (taken.requests, taken.rate, taken.generator, taken.lag, taken.sampler)
-    valid = "" if taken.valid else "not valid"
-    return _line(prose(taken.scenario), taken.side, taken.rounds, *numbers, valid)
+    return _line(prose(taken.scenario), taken.side, taken.rounds, *numbers, taken.mark)

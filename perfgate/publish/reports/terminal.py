@@ -164,7 +164,7 @@ def _room(sheet: Sheet, columns: Iterable[Sequence[str]]) -> int:
 
 def _numbers(row: Row) -> tuple[str, ...]:
     """What was seen, what it was or may be, and the change; the base's value too where that is not the reference."""
-    beside = f"base {row.before}" if row.limit and row.before else ""
+    beside = f"base {row.before}" if row.before and row.against != "base" else ""
     return row.observed, beside, f"{_SIGNS[row.against]}{row.reference}", row.change
 
 
