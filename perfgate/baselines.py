@@ -45,9 +45,9 @@ def load_all(folder: Path) -> dict[str, Baseline]:
         raise BadRequest(f"{folder.name}: is no folder", hint="move it away; perfgate keeps its baselines there")
     for path in sorted(folder.glob("*.json")):
         name = f"{folder.name}/{path.name}"
+        if not path.is_file() and path.exists():
+            raise BadRequest(f"{name}: is no file", hint=f"`git checkout -- {name}` restores it")
         try:
-            if path.exists() and not path.is_file() and not path.is_dir():
-                raise OSError("it is no file")
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequest(

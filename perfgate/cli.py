@@ -37,8 +37,8 @@ base_option = click.option(
     default="",
     envvar="PERFGATE_BASE",
     metavar="REF",
-    help="Measure this commit beside yours and compare with it: a branch, tag or commit, or `release` for the last tag. "
-    "For a pull request in CI it is the merge base; `none` turns it off.",
+    help="Measure this commit beside yours and compare with it: a branch, tag or commit, or `release` for the last "
+    "tag. For a pull request in CI it is the merge base; `none` turns it off.",
 )
 strict_option = click.option("--strict", is_flag=True, help="What could not be decided fails.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but the verdict.")

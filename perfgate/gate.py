@@ -182,12 +182,13 @@ class Gate:
 def _clear_other_sessions(shared: Path) -> None:
     """Remove what sessions of old shared among their workers; one that goes on holds the lock, or is young."""
     for lock in shared.parent.glob("xdist-*.lock"):
-        if lock.stem == shared.stem or time.time() - lock.stat().st_mtime < SESSION_S:
-            continue
-        with lock.open() as file, contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            lock.with_suffix(".json").unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+        # another session may clear the same one at this moment
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            if lock.stem != shared.stem and time.time() - lock.stat().st_mtime > SESSION_S:
+                with lock.open() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock.with_suffix(".json").unlink(missing_ok=True)
+                    lock.unlink()
 
 
 def _benchmarks(config: pytest.Config) -> Iterable[Reading]:

@@ -258,7 +258,8 @@ class Run:
 
     `base` is the commit that was measured beside head, "" where none was. `repeatability` is the machine's own noise.
     `started` is ISO 8601 in UTC; `phases` maps what the time went into to seconds; `loads` keeps what was asked of each
-    scenario, `left_out` names the scenarios that were not asked for; `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader.
+    scenario, `left_out` names the scenarios that were not asked for; `statements` maps fingerprints to normalised
+    texts; `notes` are sentences for the reader.
     """
 
     commit: str

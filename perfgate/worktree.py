@@ -86,7 +86,7 @@ class Repository:
         if not tip:
             raise BadRequest(
                 f"the branch {branch!r} that this change is for cannot be had",
-                hint=f"`git fetch origin {branch}`, or `fetch-depth: 0` where CI checks out; `--base none` does without",
+                hint=f"`git fetch origin {branch}`, or `fetch-depth: 0` in CI; `--base none` does without",
             )
         for further in (0, *_DEEPENED):
             if further:

@@ -51,7 +51,8 @@ def test_unchanged_code_is_compared_with_itself_and_is_not_red(project: Project)
     assert code == 0, output
     assert result["run"]["base"] == git(project.folder, "rev-parse", "HEAD")
     found = of(dict(result), "tolerance")
-    assert found and all(f["status"] in ("pass", "unsure", "improved") for f in found)
+    assert found
+    assert all(f["status"] in ("pass", "unsure", "improved") for f in found)
     rounds = [(facts["side"], facts["index"]) for facts in result["run"]["rounds"]]
     assert {side for side, _ in rounds} == {"head", "base"}
     assert len({index for _, index in rounds}) * 2 == len(rounds)
@@ -62,7 +63,8 @@ def test_a_slower_work_tree_is_red_after_its_alarm_was_confirmed(project: Projec
     code, output, result = project.gate("--base", "HEAD")
     assert code == 1, output
     failed = [f for f in of(dict(result), "tolerance") if f["status"] == "fail"]
-    assert failed and all(f["rounds"] > 6 and f["change"] > 0.3 for f in failed)
+    assert failed
+    assert all(f["rounds"] > 6 and f["change"] > 0.3 for f in failed)
 
 
 def test_judging_a_stored_run_again_says_the_same_to_the_byte(project: Project) -> None:

@@ -80,7 +80,8 @@ def test_a_check_out_is_used_again_with_what_was_built_in_it(origin: Path) -> No
     (base.root / "built.bin").write_text("by hand")
     base.built.write_text("request")
     again = checked_out(origin, "HEAD")
-    assert (again.root / "built.bin").exists() and again.built.exists()
+    assert (again.root / "built.bin").exists()
+    assert again.built.exists()
 
 
 def test_a_check_out_that_was_tampered_with_is_made_anew(origin: Path) -> None:
@@ -88,7 +89,8 @@ def test_a_check_out_that_was_tampered_with_is_made_anew(origin: Path) -> None:
     base.built.write_text("request")
     (base.root / "app.txt").write_text("tampered")
     again = checked_out(origin, "HEAD")
-    assert (again.root / "app.txt").read_text() == "one" and not again.built.exists()
+    assert (again.root / "app.txt").read_text() == "one"
+    assert not again.built.exists()
 
 
 def test_the_project_may_be_a_folder_of_the_repository(origin: Path) -> None:
@@ -161,7 +163,7 @@ def test_a_folder_outside_git_has_no_base(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "env, branch",
+    ("env", "branch"),
     [({}, ""), ({"GITHUB_BASE_REF": ""}, ""), ({"GITHUB_BASE_REF": "main"}, "main")],
 )
 def test_ci_tells_where_a_pull_request_wants_to_go(env: dict[str, str], branch: str) -> None:

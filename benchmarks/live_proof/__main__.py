@@ -127,9 +127,10 @@ def _metrics(document: dict[str, list[dict[str, str]]], status: str) -> tuple[st
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes as Markdown."""
+    load = statistics.median(outcome.load for outcome in outcomes)
+    machine = f"{_processor()}, {os.cpu_count()} cores, load average {load:.1f} (median) when a run began"
     lines = [
-        f"{time.strftime('%Y-%m-%d')}, {_processor()}, {os.cpu_count()} cores, "
-        f"load average {statistics.median(o.load for o in outcomes):.1f} (median) when a run began",
+        f"{time.strftime('%Y-%m-%d')}, {machine}",
         "",
         "| planted | runs | red | unsure | green | pairs (median) | seconds (median) |",
         "|---|---|---|---|---|---|---|",

@@ -268,7 +268,7 @@ class _Judgement:
     def answer(self) -> Answer:
         alarm = self._alarm(self.rule.fail) if self.rule.fail is not None else None
         if alarm and alarm.confirmed:
-            return self._says(Status.FAIL, f"{self._moved()}, confirmed by {alarm.fresh} fresh pairs")
+            return self._confirmed(alarm)
         if alarm and alarm.confirmed is None:
             return self._confirming(alarm)
         if self.all.improved(self.case.alpha * CHANCE_OF_CONFIRMING):
@@ -282,7 +282,7 @@ class _Judgement:
 
     def _alarm(self, allowed: float) -> _Alarm | None:
         """The first look that alarms, and its confirmation."""
-        for n, alpha in spending(self.schedule.first, self.schedule.last, self.case.alpha):
+        for n, alpha in spending(_least(self.schedule), self.schedule.last, self.case.alpha):
             if n > len(self.pairs):
                 return None
             if self._stretch(0, n).alarming(allowed, alpha):
@@ -311,6 +311,11 @@ class _Judgement:
         fresh = self._stretch(alarm.at, len(self.pairs)) if alarm else self.all
         return self.all.within(allowed) or fresh.within(allowed)
 
+    def _confirmed(self, alarm: _Alarm) -> Answer:
+        """Red, with the numbers that made it so: pairs that were taken for other metrics' sake change nothing."""
+        by_then = _Judgement(self.case, self.rule, self.schedule, self.pairs[: alarm.at + alarm.fresh])
+        return by_then._says(Status.FAIL, f"{by_then._moved()}, confirmed by {alarm.fresh} fresh pairs")
+
     def _confirming(self, alarm: _Alarm) -> Answer:
         first = self._stretch(0, alarm.at)
         likely = pairs_needed(_spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
@@ -332,7 +337,7 @@ class _Judgement:
             words = f"{self._moved()}: not decided after {have} pairs"
             return replace(self._says(Status.UNSURE, words), needed=min(likely, last))
         words = f"{self._moved()}{again}; {have} pairs show changes from {self._visible()} on"
-        if likely > last:
+        if likely > last and not over:
             words += f", about {likely} would decide" if likely < 100 * last else ", no number of them would decide"
         return self._says(Status.UNSURE, words)
 

@@ -154,7 +154,8 @@ class _Bench:
         asked, rounds = self.run.loads.get(case.sample.scope.scenario), len(case.sample.present)
         if answer.status is not Status.UNSURE or answer.interval is None or asked is None:
             return answer
-        assert answer.observed is not None and answer.reference is not None
+        assert answer.observed is not None
+        assert answer.reference is not None
         distance = max(abs(answer.observed - answer.reference), 1e-300)
         ratio = max(abs(end - answer.observed) for end in answer.interval) / distance
         needed = rounds * ratio * ratio

@@ -39,7 +39,7 @@ def state(folders: list[Path]) -> tuple[tuple[str, int], ...]:
 
 
 def redirected(head: Path, base: Path, folders: list[Path]) -> list[Path]:
-    """Folders of `base` in the place of those of `head` that are installed as editable, for PYTHONPATH to begin with."""
+    """Folders of `base` that belong in the place of those of `head` that are installed as editable."""
     found = (path for folder in folders for path in (*_lines(folder), *_editable(folder)))
     inside = dict.fromkeys(path.resolve() for path in found)
     return [base / path.relative_to(head) for path in inside if path.is_relative_to(head)]

@@ -35,8 +35,8 @@ SELECT pg_postmaster_start_time()::text,
 class Stand:
     """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none).
 
-    `env` is added to the environment of all its commands, and PERFGATE_SIDE tells them which side they are. What was built for the same request before is not built again
-    where `built` remembers it.
+    `env` is added to the environment of all its commands, and PERFGATE_SIDE tells them which side they are. What was
+    built for the same request before is not built again where `built` remembers it.
     """
 
     plan: Plan
@@ -84,7 +84,7 @@ class Stand:
         if imports.state(folders) != before:
             raise NotMeasured(
                 f"`{self.service.build}` installs into {folders[0]}, which both sides would run from",
-                hint="let service.build make an environment in the work tree, such as .venv, and service.command use it",
+                hint="let service.build make an environment of its own, such as .venv, and service.command use it",
             )
         if self.built is not None:
             self.built.write_text(request, encoding="utf-8")

@@ -86,12 +86,13 @@ def test_an_alarm_that_was_not_confirmed_is_never_raised_again() -> None:
 
 
 @given(st.lists(st.floats(0.5, 2.0), min_size=1, max_size=45), st.integers(0, 2**32))
-def test_a_red_stays_red_whatever_pairs_come_after_it(factors: list[float], seed: int) -> None:
+def test_a_red_stays_as_it_is_whatever_pairs_come_after_it(factors: list[float], seed: int) -> None:
     source = random.Random(seed)
     later: Values = [0.01 * factor for factor in factors]
     head, base = times(16, 1.1), steady(16)
-    assert judged(head, base).status is Status.FAIL
-    assert judged(head + later, base + source.sample(later, len(later))).status is Status.FAIL
+    red = judged(head, base)
+    assert red.status is Status.FAIL
+    assert judged(head + later, base + source.sample(later, len(later))) == red
 
 
 def test_the_same_values_give_the_same_answer() -> None:
@@ -257,6 +258,15 @@ def test_no_magnitude_breaks_a_decision(
         schedule=replace(SCHEDULE, together=together),
     )
     assert answer.because
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("first", [0, 1, 2, 5])
+def test_the_shortest_schedules_decide_nothing_they_cannot_know(first: int, last: int) -> None:
+    for pairs in range(1, 12):
+        answer = judged(times(pairs, 1.5), steady(pairs), schedule=Schedule(first, last))
+        assert answer.status in (Status.UNSURE, Status.FAIL)
+        assert (answer.status is Status.FAIL) <= (pairs >= 6)
 
 
 @given(st.lists(st.floats(0.5, 2.0), min_size=6, max_size=40), st.sampled_from([1e-200, 1e-9, 1e200]))

@@ -16,7 +16,11 @@ def _bytes(name: str, meaning: str, drift: float = 0.03) -> Metric:
 
 
 RSS = _bytes("rss", "Resident memory of all processes of the service added up, on average over the round.")
-PEAK = _bytes("peak", "The most that each process of the service occupied since before the warm-up, added up.")
+PEAK = _bytes(
+    "peak",
+    "The most that each process of the service occupied since before the warm-up, added up; pages that forked "
+    "workers share count in each.",
+)
 ANONYMOUS = _bytes(
     "anonymous", "Heaps and stacks: resident memory of the service that is no file's and not shared, on average."
 )

@@ -44,7 +44,11 @@ def _seconds(name: str, meaning: str) -> Metric:
     )
 
 
-CALLS = _exact("calls", "Statements sent to Postgres per request.", Comparable.ANYWHERE)
+CALLS = _exact(
+    "calls",
+    "Statements sent to Postgres per request, without BEGIN, COMMIT and other session statements.",
+    Comparable.ANYWHERE,
+)
 ROWS = _exact("rows", "Rows that statements returned or changed per request.", Comparable.ANYWHERE)
 BLOCKS = _exact(
     "blocks", "Blocks of 8 KiB that statements looked at per request, cached or not.", Comparable.SAME_POSTGRES
