@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from perfgate.errors import NotMeasured
 from perfgate.measure import imports
 from perfgate.measure import service as services
 from perfgate.measure.database import Server, ServiceDatabase
+from perfgate.measure.output import writing_to
 from perfgate.measure.ownership import Owner
 from perfgate.measure.service import RunningService
 from perfgate.measure.stopwatch import Stopwatch
@@ -128,8 +128,12 @@ class Stand:
     def _settled_env(self) -> dict[str, str]:
         """The service's environment as far as it is known without the service: migrations need its settings too."""
         known = self.database.placeholders() if self.database else {}
-        filled = {name: _filled(value, known) for name, value in {**self.env, **self.service.env}.items()}
-        return {name: value for name, value in filled.items() if "{port}" not in value and "{url}" not in value}
+        settled = {
+            name: text
+            for name, text in {**self.env, **self.service.env}.items()
+            if not any(word in text for word in ("{port}", "{url}"))
+        }
+        return {name: services.fill(text, known, f"service.env.{name}") for name, text in settled.items()}
 
     def _run_prepare(self, commands: tuple[str, ...], running: RunningService) -> None:
         assert self.database is not None
@@ -139,8 +143,8 @@ class Stand:
         env = {**os.environ, **self._settled_env(), **variables, "PATH": imports.search_path()}
         self.log("prepare").unlink(missing_ok=True)
         for command in commands:
-            argv = [_filled(word, filled) for word in shlex.split(command)]
-            with self.log("prepare").open("ab") as log:
+            argv = services.words(command, filled, "database.prepare")
+            with writing_to(self.log("prepare")), self.log("prepare").open("ab") as log:
                 process = self.owner.spawn(
                     argv, env=env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
                 )
@@ -157,9 +161,3 @@ class Stand:
             outcome = f"ended with exit code {code}" if code is not None else f"took over {PREPARE_TIMEOUT_S:.0f} s"
             tail = "\n  ".join(self.log("prepare").read_text(errors="replace").splitlines()[-10:])
             raise NotMeasured(f"prepare: `{command}` {outcome}", hint=f"its last lines:\n  {tail}")
-
-
-def _filled(word: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        word = word.replace(f"{{{name}}}", value)
-    return word

@@ -65,7 +65,7 @@ def test_a_large_change_is_confirmed_by_fresh_pairs_before_it_is_red() -> None:
 
 def test_the_sentence_has_both_values_the_change_its_interval_and_what_is_allowed() -> None:
     red = judged(times(16, 1.1), steady(16))
-    assert red.because.startswith("11.0 ms, was 10.00 ms: +10 % (+8.9 % to +11 %), allowed 3 %")
+    assert red.because.startswith("11.0 ms, was 10.00 ms: +10 % (+8.8 % to +11 %), allowed 3 %")
     assert red.change == pytest.approx(0.1, abs=0.01)
     assert red.observed == pytest.approx(red.reference * (1 + red.change))  # type: ignore[operator]
     assert red.interval is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
-from perfgate.measure.database import ServiceDatabase
+from perfgate.measure.database import Server, ServiceDatabase
 
 PRINT_VARIABLES = "import os; print(*(os.environ.get(n) for n in ('PGHOST', 'PGHOSTADDR', 'DATABASE_URL', 'EXTRA')))"
 
@@ -81,7 +81,18 @@ def test_an_error_in_copied_data_says_in_which_row(database: ServiceDatabase, tm
 
 def test_a_role_that_the_other_side_has_made_is_explained(database: ServiceDatabase, tmp_path: Path, log: Path) -> None:
     (tmp_path / "role.sql").write_text("CREATE ROLE perfgate;")
+    database.after_another = False
     assert "share its roles" in failure(database, tmp_path, log, "role.sql").hint
+
+
+def test_a_role_that_head_made_is_there_for_base_too(server: Server, tmp_path: Path, log: Path) -> None:
+    (tmp_path / "role.sql").write_text("-- for the reports\nCREATE ROLE of_both_sides; CREATE TABLE t (n int);")
+    sides = [server.create("roles_head"), server.create("roles_base")]
+    for side in sides:
+        side.setup(["role.sql"], tmp_path, {}, log)
+    assert "made by the other side" in log.read_text()
+    with sides[1].connect() as connection:
+        connection.execute("SELECT FROM t")
 
 
 def test_a_transaction_may_not_be_left_open(database: ServiceDatabase, tmp_path: Path, log: Path) -> None:

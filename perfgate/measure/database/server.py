@@ -44,6 +44,7 @@ class Server:
     owner: Owner
     last_words: Callable[[], str]
     pid: int | None = None
+    _created: bool = field(default=False, init=False)
     per_database: Mapping[str, str] = field(default_factory=dict)
     dropped_through: str = ""
     version: str = field(init=False)
@@ -69,7 +70,8 @@ class Server:
     def create(self, label: str) -> ServiceDatabase:
         """An empty database of its own, named after the run and `label`; gone at the end of the run."""
         name = f"perfgate_{self.owner.token}_{re.sub(r'[^a-z0-9_]', '_', label.lower())[:LABEL_LENGTH]}"
-        database = ServiceDatabase(self, name)
+        database = ServiceDatabase(self, name, after_another=self._created)
+        self._created = True
         if self.dropped_through:  # noted before they are there, so that none is left behind whenever perfgate dies
             self.owner.database(self.dropped_through, database.name)
             self.owner.database(self.dropped_through, database.template)
@@ -134,10 +136,14 @@ def _count_statements(connection: psycopg.Connection) -> None:
 
 @dataclass
 class ServiceDatabase:
-    """A database made for a service. Its name, and so its URL, is the same before and after `restore`."""
+    """A database made for a service. Its name, and so its URL, is the same before and after `restore`.
+
+    `after_another` says that the run made one on this server before, so that its roles are there already.
+    """
 
     server: Server
     name: str
+    after_another: bool = False
     _frozen: bool = field(default=False, init=False)
     _properties: list[sql.Composed] = field(default_factory=list, init=False)
 

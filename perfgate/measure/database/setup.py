@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from perfgate.measure.database.server import ServiceDatabase
 
 LOG_LINES = 15
+_CREATES_ROLE = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*CREATE\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE | re.DOTALL)
+
 ROLES_ARE_SHARED = (
     "head and base have databases of their own on one server, so they share its roles: create a role only if it is "
     "missing (DO $$ BEGIN CREATE ROLE app; EXCEPTION WHEN duplicate_object THEN NULL; END $$)"
@@ -80,16 +83,23 @@ class Setup:
                 return
             with connection.cursor() as cursor, cursor.copy(statement.text.encode()) as copy:
                 copy.write(statement.data)
+        except psycopg.errors.DuplicateObject as error:
+            if not (self.database.after_another and _CREATES_ROLE.match(statement.text)):
+                raise self._failed(entry, statement, error) from error
+            self._note(f"{entry}:{statement.line}: {said(error)}: made by the other side\n")
         except psycopg.Error as error:
             if error.diag.sqlstate is None:  # no answer of the server's: it is gone
                 raise NotMeasured(f"{entry}: {said(error)}", hint=self.database.server.last_words()) from error
-            position = error.diag.statement_position
-            line = statement.line_of(int(position)) if position else statement.line
-            shared = ROLES_ARE_SHARED if isinstance(error, psycopg.errors.DuplicateObject) else ""
-            details = (error.diag.message_detail, error.diag.message_hint, error.diag.context, shared)
-            hint = "\n  ".join(" ".join(part.split()) for part in details if part)
-            self._note(f"{entry}:{line}: {said(error)}\n")
-            raise NotMeasured(f"{entry}:{line}: {said(error)}", hint=hint) from error
+            raise self._failed(entry, statement, error) from error
+
+    def _failed(self, entry: str, statement: script.Statement, error: psycopg.Error) -> NotMeasured:
+        position = error.diag.statement_position
+        line = statement.line_of(int(position)) if position else statement.line
+        shared = ROLES_ARE_SHARED if isinstance(error, psycopg.errors.DuplicateObject) else ""
+        details = (error.diag.message_detail, error.diag.message_hint, error.diag.context, shared)
+        hint = "\n  ".join(" ".join(part.split()) for part in details if part)
+        self._note(f"{entry}:{line}: {said(error)}\n")
+        return NotMeasured(f"{entry}:{line}: {said(error)}", hint=hint)
 
     def _run_command(self, entry: str) -> None:
         filled = self._words(entry)
