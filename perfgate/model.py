@@ -196,7 +196,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Repeatability:
-    """How well a metric repeats on this machine: base against base, in rounds of the same service start.
+    """How well a metric repeats on this machine: base against base, in rounds that follow each other.
 
     `sd` is the standard deviation of the logarithm of the ratio of two rounds, over `pairs` of them.
     """
@@ -209,7 +209,10 @@ class Repeatability:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The load that was asked of a scenario; `rounds` is 0 where there were none to take. Times are in seconds."""
+    """The load that was asked of a scenario; `rounds` is 0 where there were none to take. Times are in seconds.
+
+    `pairs_a_start` is how many pairs of rounds were taken between fresh starts of both sides.
+    """
 
     locustfile: str = ""
     users: int | None = None
@@ -222,6 +225,7 @@ class Asked:
     timeout: float = 0.0
     seed: int = 0
     workers: int = 1
+    pairs_a_start: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +262,8 @@ class Run:
 
     `base` is the commit that was measured beside head, "" where none was. `repeatability` is the machine's own noise.
     `started` is ISO 8601 in UTC; `phases` maps what the time went into to seconds; `loads` keeps what was asked of each
-    scenario, `left_out` names the scenarios that were not asked for; `statements` maps fingerprints to normalised
-    texts; `notes` are sentences for the reader.
+    scenario, `left_out` names the scenarios that were not asked for, `profile` the profile of budgets.yaml that asked;
+    `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader.
     """
 
     commit: str
@@ -274,6 +278,7 @@ class Run:
     postgres: Postgres | None = None
     loads: Mapping[str, Asked] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    profile: str = ""
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
     rounds: tuple[Round, ...] = ()
@@ -331,7 +336,8 @@ class Finding:
     `reference` is the limit, or the value of the base or baseline; `change` is relative (0.1 is +10 %); `interval` is
     the confidence interval of what was compared, in the metric's unit for limits and relative for tolerances.
     `rule` says where the rule stands (`budgets.yaml:31`), `kind` which sort of rule it is. `needed` is how many rounds
-    in all would probably decide what is undecided; 0 where no number of them is known to.
+    in all would probably decide what is undecided; 0 where no number of them is known to. `confirming` is an alarm that
+    further rounds are asked to confirm.
     """
 
     metric: str
@@ -348,6 +354,7 @@ class Finding:
     interval: tuple[float, float] | None = None
     rounds: int = 0
     needed: int = 0
+    confirming: bool = False
 
     @property
     def key(self) -> Key:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from perfgate.model import Metric
-from perfgate.units import Quantity
+from perfgate.model import Metric, Unit
+from perfgate.units import Quantity, show
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -121,13 +121,21 @@ class Scenario:
     warmup: Seconds = 2.0
     round: PositiveSeconds = 2.0
     rounds: Annotated[int, WholeNumber(), Ge(3), Le(10_000)] = 6
-    max_rounds: AtLeastOne = 30
+    max_rounds: AtLeastOne = 20
     counting: Count = 5
     timeout: PositiveSeconds = 10.0
     seed: Annotated[int, WholeNumber()] = 1
     workers: AtLeastOne = 1
     master: str = ""
     expect_workers: Count = 0
+
+    @property
+    def pairs_a_start(self) -> int:
+        """Pairs of rounds between fresh starts of both sides: the luck of a start must not decide.
+
+        One is best; two where a warm-up is so long that starting would take most of the time.
+        """
+        return 1 if self.warmup <= 2 * self.round else 2
 
 
 @dataclass(frozen=True)
@@ -149,12 +157,28 @@ class Selector:
 
 
 @dataclass(frozen=True)
+class Multiple:
+    """`factor` times what the metric was in base or baseline, but at least and at most so much (metric's unit)."""
+
+    factor: float
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def text(self, unit: Unit) -> str:
+        """As it is written in the file: `1.5 x baseline, at least 300 ms`."""
+        bounds = (("at least", self.at_least), ("at most", self.at_most))
+        return f"{self.factor:g} x baseline" + "".join(
+            f", {word} {show(value, unit)}" for word, value in bounds if value is not None
+        )
+
+
+@dataclass(frozen=True)
 class Limit:
-    """An absolute budget, in the metric's unit: a ceiling or a floor, by the metric's `better`."""
+    """A budget, in the metric's unit: a ceiling or a floor, by the metric's `better`."""
 
     selector: Selector
-    warn: float | None
-    fail: float | None
+    warn: float | Multiple | None
+    fail: float | Multiple | None
     where: str
 
 
@@ -176,8 +200,9 @@ Rule = Limit | Tolerance
 class Plan:
     """Everything `budgets.yaml` asks for. Paths in it are relative to `root`, the folder of the file.
 
-    `left_out` names the scenarios of the file that this run was asked to leave out. Once `time` (seconds) has gone by,
-    no rounds are taken that are not required.
+    `profile` names the profile of the file that it follows, "" for none. `left_out` names the scenarios of the file
+    that this run was asked to leave out, or that other profiles have. Once `time` (seconds) has gone by since the run
+    began, no rounds are taken that are not required.
     """
 
     root: Path
@@ -191,3 +216,4 @@ class Plan:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     time: float = DEFAULT_TIME_S
+    profile: str = ""

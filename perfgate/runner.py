@@ -185,16 +185,13 @@ class Measurement:
                 self._rounds(runners)
 
     def _rounds(self, runners: Sequence[ScenarioRunner]) -> None:
-        """The required rounds, then more for whoever is undecided while there is time."""
+        """The required rounds, then more in turn for whoever is undecided, while there is time."""
         for runner in runners:
             self.progress.phase(f"scenario {runner.name}")
             while runner.goes_on and not runner.has_required:
                 runner.block()
         while undecided := [runner for runner in runners if runner.goes_on and self._undecided(runner.measured)]:
             for runner in undecided:
-                if self.seconds > self.plan.time:
-                    self._note(f"the time of {self.plan.time:.0f} s is over")
-                    return
                 self.progress.phase(f"scenario {runner.name}: more rounds")
                 runner.block()
 
@@ -228,8 +225,10 @@ class Measurement:
         return judge(run, self.plan.rules, self.baselines)
 
     def _undecided(self, measured: Measured) -> bool:
-        """Whether another round of the scenario could still settle a rule."""
-        return any(f.status is Status.UNSURE and f.needed > f.rounds for f in self._interim(measured).findings)
+        """Whether another round of the scenario should settle a rule: once the time is over, to confirm an alarm."""
+        late = self.seconds > self.plan.time
+        wanting = [f for f in self._interim(measured).findings if f.status is Status.UNSURE and f.needed > f.rounds]
+        return any(f.confirming or not late for f in wanting)
 
     def _red_by_counting(self, measured: Measured) -> bool:
         """Whether a count would fail a tolerance, which is said only when further passes say the same."""
@@ -284,6 +283,7 @@ class Measurement:
             postgres=self.postgres,
             loads={name: asked_of(scenario) for name, scenario in self.plan.scenarios.items()},
             left_out=self.plan.left_out,
+            profile=self.plan.profile,
             metrics=tuple(metrics[name] for name in sorted(metrics)),
             samples=tuple(s for measured in self.scenarios for s in measured.samples()) + tuple(self.samples),
             rounds=tuple(facts for measured in self.scenarios for facts in measured.facts),

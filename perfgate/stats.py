@@ -173,6 +173,62 @@ def estimate(values: Sequence[float], trim: float = 0.0) -> Estimate:
     return Estimate(centre, error if error > abs(centre) * 1e-12 else 0.0, df)
 
 
+Covariates = Sequence[Sequence[float]]
+"""One sequence for each covariate, as long as the values that it goes with."""
+
+
+def slopes(values: Sequence[float], covariates: Covariates) -> tuple[float, ...]:
+    """How much the values grow with each covariate, the others unchanged, by least squares with an intercept.
+
+    At most two covariates. Raises ZeroDivisionError where a covariate is constant, or follows from the others.
+    """
+    if not covariates:
+        return ()
+    rows = [_centred(covariate) for covariate in covariates]
+    centred = _centred(values)
+    return _solved([[_dot(a, b) for b in rows] for a in rows], [_dot(row, centred) for row in rows])
+
+
+def without(values: Sequence[float], covariates: Covariates, by: Sequence[float]) -> list[float]:
+    """The values less what each covariate, times its slope in `by`, contributes."""
+    parts = zip(values, *covariates, strict=True)
+    return [value - _dot(by, others) for value, *others in parts]
+
+
+def adjusted(found: Estimate, residuals: Sequence[float], covariates: Covariates) -> Estimate:
+    """An estimate of residuals from `without` and their own `slopes`, with the error that these add.
+
+    Analysis of covariance (Fisher; CUPED: Deng et al., WSDM 2013): each slope costs a degree of freedom, and being
+    itself uncertain moves the value at covariates of 0 the more, the further from 0 these lie.
+    """
+    count, lost = len(residuals), len(covariates)
+    rows, middle = [_centred(covariate) for covariate in covariates], [mean(covariate) for covariate in covariates]
+    far = _dot(middle, _solved([[_dot(a, b) for b in rows] for a in rows], middle))
+    widening = (count - 1) / (count - 1 - lost)
+    error = found.error * found.error * widening + variance(residuals) * widening * max(far, 0.0)
+    return Estimate(found.centre, math.sqrt(error), found.df - lost)
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    centre = mean(values)
+    return [value - centre for value in values]
+
+
+def _solved(matrix: list[list[float]], right: Sequence[float]) -> tuple[float, ...]:
+    """The solution of one or two linear equations, by Cramer's rule."""
+    if len(right) == 1:
+        return (right[0] / matrix[0][0],)
+    (a, b), (c, d) = matrix
+    determinant = a * d - b * c
+    if determinant <= 1e-9 * a * d:
+        raise ZeroDivisionError("the covariates follow from each other")
+    return ((right[0] * d - b * right[1]) / determinant, (a * right[1] - right[0] * c) / determinant)
+
+
 @lru_cache(maxsize=4096)
 def sign_tail(worse: int, pairs: int) -> float:
     """The chance that at least `worse` of `pairs` coins fall on one side: the sign test (Dixon and Mood 1946)."""

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfgate.stats import estimate, pairs_needed, sign_tail, spending, t_quantile
+from perfgate.stats import adjusted, estimate, pairs_needed, sign_tail, slopes, spending, t_quantile, without
 
 VALUES = st.lists(st.floats(-10, 10).map(lambda value: round(value, 6)), min_size=5, max_size=40)
 
@@ -81,3 +81,51 @@ def test_as_many_pairs_as_needed_bring_the_bound_within_the_gap(spread: float, g
 @pytest.mark.parametrize("gap", [0.0, -1.0, 5e-324])
 def test_no_gap_needs_more_pairs_than_anybody_takes(gap: float) -> None:
     assert pairs_needed(1.0, gap, 0.05) >= 10**9
+
+
+def test_what_a_covariate_explains_is_taken_out_as_by_least_squares() -> None:
+    source = np.random.default_rng(3)
+    company = source.normal(0.2, 0.5, 12)
+    values = 0.05 + 0.4 * company + source.normal(0.0, 0.02, 12)
+    (found,) = slopes(values.tolist(), [company.tolist()])
+    residuals = without(values.tolist(), [company.tolist()], [found])
+    ours = adjusted(estimate(residuals), residuals, [company.tolist()])
+    theirs = scipy.stats.linregress(company, values)
+    assert found == pytest.approx(theirs.slope)
+    assert ours.centre == pytest.approx(theirs.intercept)
+    assert ours.error == pytest.approx(theirs.intercept_stderr)
+    assert ours.df == 10
+
+
+def test_taking_a_covariate_out_alarms_no_more_often_than_was_given() -> None:
+    source, alpha, jobs = np.random.default_rng(8), 0.05, 2000
+    alarms = 0
+    for _ in range(jobs):
+        company = source.normal(0.0, 0.4, 10)
+        values = 0.3 * company + source.normal(0.0, 0.05, 10)
+        covariates = [company.tolist()]
+        residuals = without(values.tolist(), covariates, slopes(values.tolist(), covariates))
+        alarms += adjusted(estimate(residuals), residuals, covariates).low(alpha) > 0
+    assert alarms / jobs < alpha + 3 * math.sqrt(alpha * (1 - alpha) / jobs)
+
+
+def test_two_covariates_are_taken_out_as_by_least_squares() -> None:
+    source = np.random.default_rng(4)
+    one, other = source.normal(0.2, 0.5, 15), source.normal(-0.1, 0.1, 15)
+    values = 0.05 + 0.4 * one - 0.7 * other + source.normal(0.0, 0.02, 15)
+    covariates = [one.tolist(), other.tolist()]
+    found = slopes(values.tolist(), covariates)
+    residuals = without(values.tolist(), covariates, found)
+    ours = adjusted(estimate(residuals), residuals, covariates)
+    design = np.column_stack([np.ones(15), one, other])
+    theirs, squares, *_ = np.linalg.lstsq(design, values, rcond=None)
+    error = math.sqrt(squares[0] / 12 * np.linalg.inv(design.T @ design)[0, 0])
+    assert (ours.centre, *found) == pytest.approx(theirs)
+    assert ours.error == pytest.approx(error)
+    assert ours.df == 12
+
+
+@pytest.mark.parametrize("covariates", [[[1.0] * 5], [[1.0, 2.0, 3.0, 5.0, 4.0], [2.0, 4.0, 6.0, 10.0, 8.0]]])
+def test_covariates_that_say_nothing_of_their_own_have_no_slopes(covariates: list[list[float]]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        slopes([1.0, 2.0, 3.0, 4.0, 6.0], covariates)

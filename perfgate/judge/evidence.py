@@ -47,6 +47,7 @@ class Answer:
     change: float | None = None
     interval: tuple[float, float] | None = None
     needed: int = 0
+    confirming: bool = False
 
 
 def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
@@ -66,6 +67,7 @@ def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
         interval=answer.interval,
         rounds=len(case.sample.present),
         needed=answer.needed,
+        confirming=answer.confirming,
     )
 
 

@@ -16,6 +16,9 @@ since each multiplies the chance of its own alarm.
 
 How awkward values are treated, beside that:
 
+* rounds that the machine slowed, as far as `conditions` tell: from `ADJUST_FROM` pairs on, what depends on them is
+  taken out by analysis of covariance (`stats.adjusted`), once they differed within pairs by more than `ADJUST_OVER`.
+  On busy machines that leaves a fifth to a half of the error;
 * heavy tails: from `TRIM_FROM` pairs on a 20 % trimmed mean with Yuen's error (Biometrika 61, 1974); with fewer,
   Student's t, which outliers merely make slow to alarm and of which trimming would leave too little;
 * few pairs: nothing is decided before the schedule's first look;
@@ -35,13 +38,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import NamedTuple
+from itertools import zip_longest
 
+from perfgate.judge.conditions import Conditions
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
-from perfgate.model import Better, Sample, Status, Unit
+from perfgate.judge.stretch import Pair, Stretch, moved_by, spread
+from perfgate.model import Sample, Status, Unit
 from perfgate.plan import Tolerance
-from perfgate.stats import Estimate, estimate, mean, pairs_needed, sign_tail, spending, t_quantile
+from perfgate.stats import pairs_needed, spending, t_quantile
 from perfgate.units import beside, percent, show
 
 CHANCE_OF_ALARM = 0.2
@@ -49,9 +53,6 @@ CHANCE_OF_ALARM = 0.2
 
 CHANCE_OF_CONFIRMING = 0.04
 """Of fresh pairs confirming one false alarm, over all looks at them."""
-
-TRIM, TRIM_FROM = 0.2, 15
-"""Share trimmed at either end, and the pairs from which on: below, plain t has more power with normal noise."""
 
 CONFIRM_FIRST = 4
 """Fresh pairs before the first look at a confirmation."""
@@ -64,11 +65,6 @@ HOPELESS = 2
 
 CHANCE_OF_MISSING = 0.2
 """At the smallest change that is said to be visible."""
-
-_SLACK = 1e-9
-"""A change of exactly the tolerance is allowed, whatever binary fractions make of it."""
-
-_LARGEST_LOG = 709.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,131 +81,6 @@ class Schedule:
     together: int = 1
 
 
-class Pair(NamedTuple):
-    """Head's value and base's; `start` numbers the process starts that pairs have in common."""
-
-    start: int
-    head: float
-    base: float
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """At least two consecutive pairs as evidence, and what it says; x is one of `worse`, or a mean of them."""
-
-    pairs: Sequence[Pair]
-    better: Better
-    floor: float
-
-    @cached_property
-    def ratios(self) -> bool:
-        """Whether the pairs have ratios; else their differences are judged."""
-        return all(pair.head > 0 and pair.base > 0 for pair in self.pairs)
-
-    @cached_property
-    def worse(self) -> list[float]:
-        """One number a process start: the logarithm of the ratio, or the difference in units of `scale`."""
-        if self.ratios:
-            return self._by_start([self._sign * (math.log(pair.head) - math.log(pair.base)) for pair in self.pairs])
-        return self.differences
-
-    def _by_start(self, values: list[float]) -> list[float]:
-        if self.pairs[0].start + len(values) - 1 == self.pairs[-1].start:
-            return values
-        grouped: dict[int, list[float]] = {}
-        for pair, value in zip(self.pairs, values, strict=True):
-            grouped.setdefault(pair.start, []).append(value)
-        return [mean(group) for group in grouped.values()]
-
-    @property
-    def differences(self) -> list[float]:
-        return self._by_start([self._sign * (p.head / self.scale - p.base / self.scale) for p in self.pairs])
-
-    @property
-    def _sign(self) -> float:
-        return -1.0 if self.better is Better.HIGHER else 1.0
-
-    @cached_property
-    def scale(self) -> float:
-        return max(max(abs(pair.head), abs(pair.base)) for pair in self.pairs) or 1.0
-
-    @cached_property
-    def estimate(self) -> Estimate:
-        return estimate(self.worse, self._trim)
-
-    @property
-    def _trim(self) -> float:
-        return TRIM if self.ratios and len(self.worse) >= TRIM_FROM else 0.0
-
-    @cached_property
-    def base(self) -> float:
-        """What base typically gives: the mean of its values, or of their logarithms, trimmed like the evidence."""
-        if self.ratios:
-            return _exp(estimate(self._by_start([math.log(pair.base) for pair in self.pairs]), self._trim).centre)
-        return mean([pair.base / self.scale for pair in self.pairs]) * self.scale
-
-    def line(self, allowed: float) -> float:
-        """The x beyond which a change is too much: over the tolerance and over the floor."""
-        if not self.ratios:
-            return max(allowed * abs(self.base), self.floor) / self.scale
-        share = max(allowed, self.floor / self.base)
-        if self.better is Better.LOWER:
-            return math.log1p(share)
-        return -math.log1p(-share) if share < 1.0 else math.inf
-
-    def beyond(self, allowed: float) -> bool:
-        """Whether the centre lies over the line."""
-        return self.estimate.centre > self.line(allowed) * (1 + _SLACK) + 1e-15
-
-    def within(self, allowed: float) -> bool:
-        """Whether the change surely lies under the line."""
-        if self.estimate.high(CHANCE_OF_FALSE_PASS) <= self.line(allowed) * (1 + _SLACK):
-            return True
-        if not self.floor or not self.ratios:
-            return False
-        return estimate(self.differences).high(CHANCE_OF_FALSE_PASS) <= self.floor / self.scale
-
-    def alarming(self, allowed: float, alpha: float) -> bool:
-        return self.beyond(allowed) and _above_zero(self.worse, self.estimate, alpha)
-
-    def improved(self, alpha: float) -> bool:
-        """Whether head is surely better than base, and by more than the floor."""
-        mirrored = replace(self.estimate, centre=-self.estimate.centre)
-        moved = abs(self.head - self.base) > self.floor
-        return moved and _above_zero([-x for x in self.worse], mirrored, alpha)
-
-    @property
-    def head(self) -> float:
-        """What head typically gives, as far from `base` as the evidence says."""
-        if self.ratios:
-            return _exp(math.log(self.base) + self._sign * self.estimate.centre)
-        return (self.base / self.scale + self._sign * self.estimate.centre) * self.scale
-
-    def change(self, x: float) -> float | None:
-        """An x as a relative change of the metric's value, None where base is 0."""
-        if self.ratios:
-            return _exp(self._sign * x) - 1.0
-        return self._sign * x / abs(self.base / self.scale) if self.base else None
-
-    def interval(self) -> tuple[float, float] | None:
-        """The relative change's 95 % interval."""
-        low, high = self.change(self.estimate.low(0.025)), self.change(self.estimate.high(0.025))
-        return None if low is None or high is None else (min(low, high), max(low, high))
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(value, _LARGEST_LOG))
-
-
-def _above_zero(worse: Sequence[float], found: Estimate, alpha: float) -> bool:
-    if found.low(alpha) <= 0:
-        return False
-    if 2 * len({round(x, 12) for x in worse}) > len(worse):
-        return True
-    untied = [x for x in worse if abs(x) > 1e-12]
-    return sign_tail(sum(x > 0 for x in untied), len(untied)) <= alpha
-
-
 @dataclass(frozen=True, slots=True)
 class _Alarm:
     """What became of an alarm: at how many pairs it fell, and what the fresh ones said (None: not enough of them)."""
@@ -219,27 +90,35 @@ class _Alarm:
     fresh: int
 
 
-def judge_pairs(case: Case, rule: Tolerance, base: Sample, schedule: Schedule) -> Answer:
+def judge_pairs(
+    case: Case, rule: Tolerance, base: Sample, schedule: Schedule, conditions: Sequence[Conditions] = ()
+) -> Answer:
     """One sample against base's, measured in turn: index i of both is pair i.
 
-    `case.alpha` is the decision's share of `CHANCE_OF_ALARM`. The looks are replayed over the pairs, so the answer is
-    a function of the values alone. FAIL is a confirmed alarm; PASS an upper bound within what is allowed, over all
-    pairs; IMPROVED a bound as sure as a red. Everything else is UNSURE: `needed` is then more than the pairs at hand as
-    long as more would probably decide it within the schedule, and 0 when they would not.
+    `conditions` are those of each pair; without them all are thought to be equal. `case.alpha` is the decision's share
+    of `CHANCE_OF_ALARM`. The looks are replayed over the pairs, so the answer is a function of the values alone.
+
+    FAIL is a confirmed alarm; PASS an upper bound within what is allowed, over all pairs; IMPROVED a bound as sure as a
+    red. Everything else is UNSURE: `needed` is then more than the pairs at hand as long as more would probably decide
+    it, and 0 when they would not.
     """
     if not case.sample.present:
         return nothing_measured(case)
-    pairs = _pairs(case.sample, base, schedule.together)
+    pairs = _pairs(case.sample, base, conditions, schedule.together)
     if len(pairs) < _least(schedule):
         return _too_few(case, pairs, schedule)
     return _Judgement(case, rule, schedule, pairs).answer()
 
 
-def _pairs(head: Sample, base: Sample, together: int) -> list[Pair]:
+def _pairs(head: Sample, base: Sample, conditions: Sequence[Conditions], together: int) -> list[Pair]:
     return [
-        Pair(i // together, h, b)
-        for i, (h, b) in enumerate(zip(head.values, base.values, strict=False))
-        if h is not None and b is not None and math.isfinite(h) and math.isfinite(b)
+        Pair(i // together, h, b, c or Conditions())
+        for i, (h, b, c) in enumerate(zip_longest(head.values, base.values, conditions))
+        if i < min(len(head.values), len(base.values))
+        and h is not None
+        and b is not None
+        and math.isfinite(h)
+        and math.isfinite(b)
     ]
 
 
@@ -262,8 +141,12 @@ class _Judgement:
         self.case, self.rule, self.schedule, self.pairs = case, rule, schedule, pairs
         self.all = self._stretch(0, len(pairs))
 
-    def _stretch(self, start: int, stop: int) -> _Stretch:
-        return _Stretch(self.pairs[start:stop], self.case.metric.better, self.rule.floor)
+    def _stretch(self, start: int, stop: int) -> Stretch:
+        return Stretch(self.pairs[start:stop], self.case.metric.better, self.rule.floor)
+
+    def _fresh(self, start: int, stop: int) -> Stretch:
+        """Pairs after an alarm; what those before it tell of the effect of conditions is independent of them."""
+        return replace(self._stretch(start, stop), known=self._stretch(0, start).slopes or None)
 
     def answer(self) -> Answer:
         alarm = self._alarm(self.rule.fail) if self.rule.fail is not None else None
@@ -294,7 +177,7 @@ class _Judgement:
         for n, alpha in self._confirmation():
             if at + n > len(self.pairs):
                 return _Alarm(at, None, len(self.pairs) - at)
-            fresh = self._stretch(at, at + n)
+            fresh = self._fresh(at, at + n)
             if fresh.alarming(allowed, alpha):
                 return _Alarm(at, True, n)
             if fresh.within(allowed):
@@ -308,7 +191,7 @@ class _Judgement:
 
     def _passes(self, allowed: float, alarm: _Alarm | None) -> bool:
         """All pairs lie within what is allowed, or those that are not biased by having alarmed do."""
-        fresh = self._stretch(alarm.at, len(self.pairs)) if alarm else self.all
+        fresh = self._fresh(alarm.at, len(self.pairs)) if alarm else self.all
         return self.all.within(allowed) or fresh.within(allowed)
 
     def _confirmed(self, alarm: _Alarm) -> Answer:
@@ -318,16 +201,16 @@ class _Judgement:
 
     def _confirming(self, alarm: _Alarm) -> Answer:
         first = self._stretch(0, alarm.at)
-        likely = pairs_needed(_spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
+        likely = pairs_needed(spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
         plan = [n for n, _ in self._confirmation()]
         needed = next((n for n in plan if n > alarm.fresh and n >= likely), plan[-1])
-        words = f"{_percent(first)} over {alarm.at} pairs; confirming with fresh rounds"
-        return replace(self._says(Status.UNSURE, words), needed=alarm.at + needed)
+        words = f"{moved_by(first)} over {alarm.at} pairs; confirming with fresh rounds"
+        return replace(self._says(Status.UNSURE, words), needed=alarm.at + needed, confirming=True)
 
     def _not_again(self, alarm: _Alarm | None) -> str:
         if alarm is None:
             return ""
-        return f"; the {_percent(self._stretch(0, alarm.at))} of the first {alarm.at} pairs did not come again"
+        return f"; the {moved_by(self._stretch(0, alarm.at))} of the first {alarm.at} pairs did not come again"
 
     def _undecided(self, allowed: float, again: str, *, over: bool) -> Answer:
         """UNSURE, with the pairs that would decide it, or with what this noise leaves visible."""
@@ -346,12 +229,12 @@ class _Judgement:
 
         An error never makes head better than base: whoever cannot see no change at all cannot see a smaller one.
         """
-        centre, error, spread = self.all.estimate.centre, self.all.estimate.error, _spread(self.all)
+        centre, error, sd = self.all.estimate.centre, self.all.estimate.error, spread(self.all)
         line = self.all.line(allowed)
-        passing = pairs_needed(spread, line - max(centre - error, min(centre, 0.0)), CHANCE_OF_FALSE_PASS)
+        passing = pairs_needed(sd, line - max(centre - error, min(centre, 0.0)), CHANCE_OF_FALSE_PASS)
         if centre + error <= line:
             return passing
-        return min(passing, pairs_needed(spread, centre + error, self.case.alpha / 2))
+        return min(passing, pairs_needed(sd, centre + error, self.case.alpha / 2))
 
     def _visible(self) -> str:
         """The smallest change that stage one would have seen with these pairs, with a chance of four in five."""
@@ -376,19 +259,9 @@ class _Judgement:
         return Answer(status, because, self.all.head, self.all.base, change, self.all.interval())
 
 
-def _spread(stretch: _Stretch) -> float:
-    """The standard deviation of a pair that the estimate's error implies."""
-    return stretch.estimate.error * math.sqrt(len(stretch.pairs))
-
-
-def _percent(stretch: _Stretch) -> str:
-    change = stretch.change(stretch.estimate.centre)
-    return percent(math.inf if change is None else change)
-
-
-def _moved(stretch: _Stretch, unit: Unit) -> str:
+def _moved(stretch: Stretch, unit: Unit) -> str:
     words = f"{beside(stretch.head, stretch.base, unit)}, was {show(stretch.base, unit)}"
     interval = stretch.interval()
     if interval is None:
         return words
-    return f"{words}: {_percent(stretch)} ({percent(interval[0])} to {percent(interval[1])})"
+    return f"{words}: {moved_by(stretch)} ({percent(interval[0])} to {percent(interval[1])})"

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 from perfgate.errors import ExitCode
 from perfgate.judge.budgets import judge_limit
+from perfgate.judge.conditions import of_pairs
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding, level, nothing_measured
-from perfgate.judge.pairs import CHANCE_OF_ALARM, Schedule, judge_pairs
+from perfgate.judge.pairs import CHANCE_OF_ALARM, CHANCE_OF_CONFIRMING, Schedule, judge_pairs
 from perfgate.judge.presence import absences, absent_baselines, unmeasured_rules
 from perfgate.judge.references import References
 from perfgate.judge.rules import RuleBook
@@ -103,20 +105,28 @@ class _Bench:
         self.statements = Statements(run, self.references.baselines)
         self.book = RuleBook(rules, self.statements.texts)
         self._metrics: dict[str, Metric] = {metric.name: metric for metric in run.metrics}
+        self._conditions = cache(partial(of_pairs, run))
         self._base_flaws = {
             flaw.scenario: flaw for flaw in run.flaws if flaw.side is Side.BASE and not flaw.round and not flaw.metrics
         }
 
     def findings(self) -> list[Finding]:
         """What the binding rules say of every sample of head."""
-        pairs = [(sample, rule) for sample in self.heads for rule in self.book.binding(sample.key)]
-        pairs += self.statements.vanished(self.book)
-        noisy = Counter(s.scope.scenario for s, rule in pairs if s.noise is Noise.SAMPLED and rule.fail is not None)
+        bound = [(sample, rule) for sample in self.heads for rule in self.book.binding(sample.key)]
+        bound += self.statements.vanished(self.book)
+        noisy = Counter(
+            (sample.scope.scenario, self._is_paired(sample, rule))
+            for sample, rule in bound
+            if sample.noise is Noise.SAMPLED and rule.fail is not None
+        )
         return [
-            self._finding(sample, rule, noisy[sample.scope.scenario])
-            for sample, rule in pairs
+            self._finding(sample, rule, noisy[sample.scope.scenario, self._is_paired(sample, rule)])
+            for sample, rule in bound
             if self._has_a_say(sample, rule)
         ]
+
+    def _is_paired(self, sample: Sample, rule: Rule) -> bool:
+        return isinstance(rule, Tolerance) and self.is_beside_base(sample)
 
     def _has_a_say(self, sample: Sample, rule: Rule) -> bool:
         """A tolerance without any reference for the scenario is told once, not once for each sample."""
@@ -130,8 +140,8 @@ class _Bench:
         return bool(self.run.base) and sampled and asked is not None and asked.rounds > 0
 
     def _finding(self, sample: Sample, rule: Rule, noisy: int) -> Finding:
-        beside = isinstance(rule, Tolerance) and self.is_beside_base(sample)
-        case = Case(sample, self._metrics[sample.metric], self._alpha(sample, noisy, beside=beside))
+        alpha = self._share_of_alarms(noisy) if self._is_paired(sample, rule) else self._alpha(sample, noisy)
+        case = Case(sample, self._metrics[sample.metric], alpha)
         return finding(case, rule, self._answer(case, rule))
 
     def _answer(self, case: Case, rule: Rule) -> Answer:
@@ -168,7 +178,8 @@ class _Bench:
         if base is None or not base.present:
             return Answer(Status.NEW, self._why_without_base(case.sample), mean(case.sample.present))
         asked = self.run.loads[case.sample.scope.scenario]
-        return judge_pairs(case, rule, base, Schedule(asked.rounds, asked.max_rounds))
+        schedule = Schedule(asked.rounds, asked.max_rounds, asked.pairs_a_start)
+        return judge_pairs(case, rule, base, schedule, self._conditions(case.sample.scope.scenario))
 
     def _why_without_base(self, sample: Sample) -> str:
         lost = self._base_flaws.get(sample.scope.scenario) or self._base_flaws.get("")
@@ -192,15 +203,22 @@ class _Bench:
                 kind="validity",
             )
 
-    def _alpha(self, sample: Sample, noisy: int, *, beside: bool) -> float:
-        """This decision's share of the run's chance of a false red, or of a false alarm where alarms are confirmed.
+    def _share_of_alarms(self, noisy: int) -> float:
+        """One decision's share of the run's chance of a false alarm beside base: equal parts for the scenarios, and for
+        the `noisy` decisions of each. All looks of the decision share it (`judge_pairs`).
+        """
+        return CHANCE_OF_ALARM / len(self.run.loads) / max(noisy, 1)
+
+    def _alpha(self, sample: Sample, noisy: int) -> float:
+        """Any other decision's share of the run's chance of a false red.
 
         Each scenario, and the project, has an equal part, so that a scenario is decided alike while the next ones are
         still to come. `noisy` decisions of the scenario share its part, and looks after several rounds share that.
+        Beside base, most of the chance belongs to the decisions on pairs.
         """
         asked = self.run.loads.get(sample.scope.scenario)
-        whole = CHANCE_OF_ALARM if beside else CHANCE_OF_FALSE_RED
+        whole = CHANCE_OF_FALSE_RED - CHANCE_OF_ALARM * CHANCE_OF_CONFIRMING if self.run.base else CHANCE_OF_FALSE_RED
         share = whole / (len(self.run.loads) + 1) / max(noisy, 1)
-        if beside or asked is None or not asked.rounds:
+        if asked is None or not asked.rounds:
             return share
         return alpha_spent(len(sample.present), asked.rounds, asked.max_rounds, share)

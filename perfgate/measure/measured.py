@@ -33,8 +33,6 @@ class Measured:
     facts: list[Round] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
     statements: dict[str, str] = field(default_factory=dict)
-    _twins: list[tuple[Readings, Readings]] = field(default_factory=list)
-    _block: int = 0
 
     @property
     def pairs(self) -> int:
@@ -50,13 +48,6 @@ class Measured:
         """A valid round of each side."""
         for side, own in readings.items():
             self.rounds[side].append(own)
-
-    def close_block(self) -> None:
-        """Both sides are stopped: two rounds of base since the last time ran in one process, on the same data."""
-        fresh = self.rounds[Side.BASE][self._block :]
-        if len(fresh) == 2:
-            self._twins.append((fresh[0], fresh[1]))
-        self._block = len(self.rounds[Side.BASE])
 
     def lose_base(self) -> None:
         """Go on with head alone: what base gave is no whole, and is not compared with."""
@@ -81,9 +72,10 @@ class Measured:
         return assembly.metrics_of(reading for own in stretches for reading in own)
 
     def repeatability(self) -> Iterator[Repeatability]:
-        """The noise of each metric over the whole scenario, from rounds of base beside each other."""
+        """The noise of each metric over the whole scenario, from rounds of base that follow each other."""
         ratios: dict[str, list[float]] = {}
-        for first, second in self._twins:
+        base = self.rounds[Side.BASE]
+        for first, second in zip(base[::2], base[1::2], strict=False):
             before = {reading.metric.name: reading.value for reading in first if not reading.scope.details()}
             for reading in second:
                 was = before.get(reading.metric.name)

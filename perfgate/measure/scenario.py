@@ -28,11 +28,8 @@ MOST_PASSES = 7
 MOST_SPOILT_ROUNDS = 3
 """After so many rounds that something was wrong with, more of the same are not worth their time."""
 
-PAIRS_A_START = 2
-"""Pairs of rounds between fresh starts of both sides: the luck of a process start must not decide."""
-
 ROUNDS_A_START = 4
-"""The same without a base, once the required rounds are taken."""
+"""Rounds between fresh starts where there is no base, once the required ones are taken."""
 
 MOST_RETAKES = 2
 """How often one pair is taken again because others disturbed it."""
@@ -68,7 +65,8 @@ class ScenarioRunner:
         self._chance = random.Random(f"{self.plan.seed}:{self.name}")
         self._index = self._retaken = 0
         self._spoilt = dict.fromkeys(Side, 0)
-        self._over = False
+        self._over = self._head_first = False
+        self._blocks = 0
 
     @contextmanager
     def loaded(self) -> Iterator[None]:
@@ -102,9 +100,13 @@ class ScenarioRunner:
                 return
 
     def block(self) -> None:
-        """Rounds between one fresh start of the sides and the next: A B B A, or B A A B, as chance will have it."""
+        """Rounds between one fresh start of the sides and the next: A B, then B A, where chance chooses who is A."""
         stands = list(self.measured.stands.values())
-        self._chance.shuffle(stands)
+        if self._blocks % 2 == 0:
+            self._head_first = self._chance.random() < 0.5
+        if self._head_first == bool(self._blocks % 2):
+            stands.reverse()
+        self._blocks += 1
         with self._blamed(Side.HEAD), ExitStack() as stack:
             benches: dict[Side, Bench] = {}
             for stand in stands:
@@ -117,12 +119,11 @@ class ScenarioRunner:
                 if self._over or not self._pair(benches, warm):
                     break
                 benches = dict(reversed(benches.items()))
-        self.measured.close_block()
 
     def _rounds_a_start(self, sides: int) -> int:
         left = self._most - self.measured.pairs
         if sides > 1:
-            return min(PAIRS_A_START, left)
+            return min(self.plan.pairs_a_start, left)
         return min(max(self.plan.rounds - self.measured.pairs, ROUNDS_A_START), left)
 
     @contextmanager

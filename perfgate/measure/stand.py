@@ -36,7 +36,8 @@ class Stand:
     """The service of one side in the folder `root`, with a database of its own on `server` (None: needs none).
 
     `env` is added to the environment of all its commands, and PERFGATE_SIDE tells them which side they are. What was
-    built for the same request before is not built again where `built` remembers it.
+    built for the same request before is not built again where `built` remembers it, and nothing is where `builds` is
+    False, because another stand builds in the same folder.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Stand:
     say: Callable[[str], None]
     env: Mapping[str, str] = field(default_factory=dict)
     built: Path | None = None
+    builds: bool = True
     database: ServiceDatabase | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -61,8 +63,9 @@ class Stand:
 
     def prepare(self) -> None:
         """Build the service, fill its database and make that the template of every fresh start."""
-        with self.watch("build"):
-            self._build()
+        if self.builds:
+            with self.watch("build"):
+                self._build()
         asked = self.plan.database
         if self.server is None or asked is None:
             return

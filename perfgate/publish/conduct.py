@@ -168,6 +168,8 @@ def facts(run: Run) -> Iterator[tuple[str, str]]:
         if asked.locustfile:
             load = words.asked(asked, paired=any(taken.side is Side.BASE for taken in run.rounds))
             yield "load", one_line(f"{scenario}: {load}", LONGEST_LIST)
+    if run.profile:
+        yield "profile", one_line(run.profile)
     yield "perfgate", one_line(run.version)
     started = run.started.replace("T", " ").replace("+00:00", " UTC")
     yield "started", one_line(f"{started}, took {words.duration(run.seconds)}")

@@ -50,27 +50,31 @@ def seeded(*words: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(words).encode()))
 
 
-def ours(head: Array, base: Array, most: int = MOST, together: int = 1) -> Cell:
-    """perfgate on jobs of shape (jobs, pairs)."""
-    ended = [rules.ours(h, b, most=most, together=together) for h, b in zip(head, base, strict=True)]
+Sides = tuple[Array, Array, Array]
+"""Logarithms of head and of base, and the company of each pair, of shape (jobs, pairs)."""
+
+
+def ours(sides: Sides, most: int = MOST, together: int = 1) -> Cell:
+    """perfgate on jobs."""
+    ended = [rules.ours(h, b, c, most=most, together=together) for h, b, c in zip(*sides, strict=True)]
     red, passed = ([e.status in kinds for e in ended] for kinds in ({Status.FAIL}, {Status.PASS, Status.IMPROVED}))
     return Cell(float(np.mean(red)), float(np.mean(passed)), float(np.mean([e.pairs for e in ended])))
 
 
-def rows(label: str, both: Sequence[tuple[Array, Array]], together: int = 1) -> list[Row]:
-    """Every rule on the jobs of one kind of noise, which come as head and base for each effect."""
-    own = [ours(head, base, MOST, together) for head, base in both]
-    in_budget = [ours(head, base, rules.SCHEDULE.last, together) for head, base in both]
+def rows(label: str, both: Sequence[Sides], together: int = 1) -> list[Row]:
+    """Every rule on the jobs of one kind of noise, for each effect."""
+    own = [ours(sides, MOST, together) for sides in both]
+    in_budget = [ours(sides, rules.SCHEDULE.last, together) for sides in both]
     found = [Row(label, "perfgate", tuple(own)), Row(label, f"  in {rules.SCHEDULE.last} pairs", tuple(in_budget))]
     for name, rule in rules.OTHERS.items():
-        reds = [float(rule(h[:, : rules.ROUNDS], b[:, : rules.ROUNDS]).mean()) for h, b in both]
+        reds = [float(rule(h[:, : rules.ROUNDS], b[:, : rules.ROUNDS]).mean()) for h, b, _ in both]
         found.append(Row(label, name, tuple(Cell(red, 1.0 - red, rules.ROUNDS) for red in reds)))
     return [*found, Row(label, "fixed plan, equal power", tuple(_fixed(own, both)))]
 
 
-def _fixed(own: Sequence[Cell], both: Sequence[tuple[Array, Array]]) -> Iterator[Cell]:
+def _fixed(own: Sequence[Cell], both: Sequence[Sides]) -> Iterator[Cell]:
     """The pairs a fixed plan takes for the power that ours has; on unchanged code, those it takes for +5 %."""
-    needed = [rules.fixed_pairs(h, b, cell.red) for cell, (h, b) in zip(own, both, strict=True)]
+    needed = [rules.fixed_pairs(h, b, cell.red) for cell, (h, b, _) in zip(own, both, strict=True)]
     for cell, pairs in zip(own, [needed[EFFECTS.index(0.05)], *needed[1:]], strict=True):
         yield Cell(cell.red, math.nan, math.nan if pairs is None else pairs)
 
@@ -78,7 +82,7 @@ def _fixed(own: Sequence[Cell], both: Sequence[tuple[Array, Array]]) -> Iterator
 def synthetic(kind: str, sd: float, jobs: int) -> list[Row]:
     """One made-up noise, `sd` being the standard deviation of a pair's log-ratio."""
     head, base = noise.sides(seeded(kind, sd, jobs), kind, jobs, FIXED_MOST, sd)
-    both = [(head + math.log1p(effect), base) for effect in EFFECTS]
+    both = [(head + math.log1p(effect), base, np.zeros_like(head)) for effect in EFFECTS]
     return rows(f"{kind}, {sd * 100:.0f} %", both, noise.together(kind))
 
 

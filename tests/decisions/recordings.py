@@ -66,15 +66,17 @@ def pairs(rounds: Sequence[Round], effect: float, *, quiet: bool) -> list[tuple[
 
 def jobs(
     source: np.random.Generator, found: Sequence[tuple[Round, Round]], metric: str, count: int, length: int, flip: bool
-) -> tuple[Array, Array]:
-    """Logarithms of shape (count, length) for head and base: recorded pairs drawn with replacement.
+) -> tuple[Array, Array, Array]:
+    """Recorded pairs drawn with replacement, in arrays of shape (count, length).
+
+    They hold the logarithms of head and of base, and how many cores more other processes used during head's half.
 
     With `flip`, for unchanged code, chance decides which half of each pair is called head.
     """
     read = METRICS[metric]
-    values = np.array([[math.log(read(half)) for half in pair] for pair in found])
+    values = np.array([[(math.log(read(half)), others(half)) for half in pair] for pair in found])
     drawn = values[source.integers(0, len(values), (count, length))]
     if flip:
         turned = source.random((count, length)) < 0.5
-        drawn = np.where(turned[..., None], drawn[..., ::-1], drawn)
-    return drawn[..., 0], drawn[..., 1]
+        drawn = np.where(turned[..., None, None], drawn[..., ::-1, :], drawn)
+    return drawn[..., 0, 0], drawn[..., 1, 0], drawn[..., 0, 1] - drawn[..., 1, 1]

@@ -10,8 +10,10 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
+from perfgate.judge.conditions import Conditions
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Case
-from perfgate.judge.pairs import CHANCE_OF_ALARM, TRIM, TRIM_FROM, Schedule, judge_pairs
+from perfgate.judge.pairs import CHANCE_OF_ALARM, Schedule, judge_pairs
+from perfgate.judge.stretch import TRIM, TRIM_FROM
 from perfgate.model import Better, Metric, Noise, Sample, Scope, Side, Status, Unit
 from perfgate.plan import Selector, Tolerance
 
@@ -35,24 +37,31 @@ class Outcome:
     pairs: int
 
 
-def ours(head: Array, base: Array, *, most: int = 2 * SCHEDULE.last, together: int = 1) -> Outcome:
+def ours(
+    head: Array, base: Array, company: Array | None = None, *, most: int = 2 * SCHEDULE.last, together: int = 1
+) -> Outcome:
     """perfgate's decision on logarithms of values, more pairs taken for as long as it asks for them."""
     heads, bases = (tuple(np.exp(side).tolist()) for side in (head, base))
+    beside = () if company is None else tuple(Conditions(company=cores) for cores in company.tolist())
     taken = SCHEDULE.first
     while True:
-        status, needed = judge(heads[:taken], bases[:taken], together)
+        status, needed = judge(heads[:taken], bases[:taken], together, conditions=beside[:taken])
         if needed <= taken or taken >= most:
             return Outcome(status, taken)
         taken += 1
 
 
 def judge(
-    head: tuple[float, ...], base: tuple[float, ...], together: int = 1, metrics: int = METRICS
+    head: tuple[float, ...],
+    base: tuple[float, ...],
+    together: int = 1,
+    metrics: int = METRICS,
+    conditions: tuple[Conditions, ...] = (),
 ) -> tuple[Status, int]:
     """The shipped decision, one of `metrics`: its status, and how many pairs it asks for."""
     case = Case(Sample(METRIC.name, Scope("browse"), head), METRIC, CHANCE_OF_ALARM / metrics)
     schedule = replace(SCHEDULE, together=together)
-    answer = judge_pairs(case, RULE, Sample(METRIC.name, Scope("browse"), base, Side.BASE), schedule)
+    answer = judge_pairs(case, RULE, Sample(METRIC.name, Scope("browse"), base, Side.BASE), schedule, conditions)
     return answer.status, answer.needed
 
 

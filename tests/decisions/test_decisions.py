@@ -20,7 +20,7 @@ JOBS = 150
 
 def decided(kind: str, sd: float, effect: float, most: int = bench.MOST, jobs: int = JOBS) -> Cell:
     head, base = noise.sides(bench.seeded("test", kind, sd), kind, jobs, bench.MOST, sd)
-    return bench.ours(head + math.log1p(effect), base, most, noise.together(kind))
+    return bench.ours((head + math.log1p(effect), base, np.zeros_like(head)), most, noise.together(kind))
 
 
 @pytest.mark.parametrize(("kind", "sd"), [("normal", 0.08), ("autocorrelated", 0.04), (noise.LUCK, 0.04)])
@@ -66,8 +66,8 @@ def test_what_the_noise_hides_is_unsure_and_not_green() -> None:
 def test_fewer_pairs_are_taken_than_a_fixed_plan_of_equal_power_takes(sd: float, effect: float) -> None:
     head, base = noise.sides(bench.seeded("fixed", sd), "normal", JOBS, bench.FIXED_MOST, sd)
     changed = head + math.log1p(0.05)
-    fixed = rules.fixed_pairs(changed, base, bench.ours(changed, base).red)
-    assert fixed is None or bench.ours(head + math.log1p(effect), base).pairs < fixed
+    fixed = rules.fixed_pairs(changed, base, bench.ours((changed, base, np.zeros_like(base))).red)
+    assert fixed is None or bench.ours((head + math.log1p(effect), base, np.zeros_like(base))).pairs < fixed
 
 
 def test_a_calm_machine_decides_at_the_first_look() -> None:
@@ -78,14 +78,14 @@ def test_a_calm_machine_decides_at_the_first_look() -> None:
 def test_recorded_rounds_of_unchanged_code_are_never_red(metric: str) -> None:
     rounds = recordings.recorded()
     found = recordings.pairs(rounds, 0.0, quiet=False)
-    cell = bench.ours(*recordings.jobs(bench.seeded(metric), found, metric, JOBS, bench.MOST, flip=True))
+    cell = bench.ours(recordings.jobs(bench.seeded(metric), found, metric, JOBS, bench.MOST, flip=True))
     assert cell.red == 0.0
 
 
 def test_recorded_rounds_of_a_service_slowed_by_a_fifth_are_red() -> None:
     found = recordings.pairs(recordings.recorded(), 0.2, quiet=True)
     metric = "cpu / request"
-    assert bench.ours(*recordings.jobs(bench.seeded(), found, metric, JOBS, bench.MOST, flip=False)).red >= 0.85
+    assert bench.ours(recordings.jobs(bench.seeded(), found, metric, JOBS, bench.MOST, flip=False)).red >= 0.85
 
 
 def test_other_recordings_are_read_packed_or_plain(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfgate.judge.conditions import Conditions
 from perfgate.judge.evidence import Answer, Case
 from perfgate.judge.pairs import CHANCE_OF_ALARM, CHANCE_OF_CONFIRMING, Schedule, judge_pairs
 from perfgate.model import Better, Metric, Noise, Status, Unit
@@ -31,9 +33,10 @@ def judged(
     warn: float | None = None,
     floor: float = 0.0,
     schedule: Schedule = SCHEDULE,
+    conditions: Sequence[Conditions] = (),
 ) -> Answer:
     rule = tolerance(metric.name, fail=fail, warn=warn, floor=floor)
-    return judge_pairs(Case(sample(metric, *head), metric, ALPHA), rule, sample(metric, *base), schedule)
+    return judge_pairs(Case(sample(metric, *head), metric, ALPHA), rule, sample(metric, *base), schedule, conditions)
 
 
 def times(count: int, factor: float = 1.0, centre: float = 0.01) -> Values:
@@ -51,6 +54,34 @@ def test_both_stages_together_leave_one_false_red_in_a_hundred_runs() -> None:
 
 def test_unchanged_code_passes_at_the_first_look() -> None:
     assert judged(times(6), steady(6)).status is Status.PASS
+
+
+COMPANY = (0.9, -0.7, 0.1, -1.1, 0.6, 0.3, -0.4, 1.2, -0.9, 0.2, 0.5, -0.6)
+
+BUSY = [Conditions(company=company) for company in COMPANY]
+
+
+def crowded(factor: float = 1.0) -> Values:
+    """Head's values where each core that others take makes a round half as slow again."""
+    quiet = [value for value in times(len(COMPANY), factor) if value is not None]
+    return [value * 1.5**company for value, company in zip(quiet, COMPANY, strict=True)]
+
+
+def test_what_other_work_on_the_machine_explains_is_not_held_against_head() -> None:
+    base = steady(len(COMPANY))
+    assert judged(crowded(), base).status is Status.UNSURE
+    assert judged(crowded(), base, conditions=BUSY).status is Status.PASS
+
+
+def test_what_other_work_hides_is_seen_nevertheless() -> None:
+    base = steady(len(COMPANY))
+    assert judged(crowded(1.1), base).status is Status.UNSURE
+    assert judged(crowded(1.1), base, conditions=BUSY).status is Status.FAIL
+
+
+def test_company_that_hardly_differs_changes_nothing() -> None:
+    conditions = [Conditions(company=0.01 * company) for company in COMPANY]
+    assert judged(crowded(), steady(12), conditions=conditions) == judged(crowded(), steady(12))
 
 
 def test_a_large_change_is_confirmed_by_fresh_pairs_before_it_is_red() -> None:
