@@ -145,7 +145,7 @@ def _reasons(rows: Iterable[Row]) -> dict[str, list[str]]:
 def _legend(sheet: Sheet) -> None:
     sheet.space()
     for words in (
-        "noise: standard deviation of ln(head / base) over the pairs of rounds.",
+        "noise: standard deviation of ln(head / base) over the pairs of rounds, as measured.",
         f"sees changes from: the smallest change that {_minutes()} minutes of rounds turn red four times in five.",
         f"tolerance: unchanged code keeps it, and {PLANTED} times as much is caught in a gated run's time.",
         f"in replays: of these rounds, how often unchanged code passed, was red, and {PLANTED} times as much was red.",

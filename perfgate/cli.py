@@ -32,6 +32,9 @@ report_option = click.option(
     metavar="PATH",
     help="Write a report: PATH ends in .html, .md or .xml (JUnit), or is NAME=PATH. May be repeated.",
 )
+profile_option = click.option(
+    "--profile", default="", envvar="PERFGATE_PROFILE", metavar="NAME", help="Take this profile of the budgets file."
+)
 base_option = click.option(
     "--base",
     default="",
@@ -59,6 +62,7 @@ def cli() -> None:
 @config_option
 @json_option
 @report_option
+@profile_option
 @base_option
 @strict_option
 @quiet_option
@@ -67,6 +71,7 @@ def run(
     config: Path,
     json_path: Path | None,
     reports: tuple[str, ...],
+    profile: str,
     base: str,
     strict: bool,
     quiet: bool,
@@ -75,7 +80,7 @@ def run(
     from perfgate import publication, runner
     from perfgate.publish.progress import Progress
 
-    plan = _plan(config, scenarios)
+    plan = _plan(config, scenarios, profile)
     state = _clean_state(plan, json_path)
     chosen = publication.choose([*reports, str(state / "report.html")])
     with Progress(quiet=quiet) as progress:
@@ -91,14 +96,15 @@ def run(
 @click.argument("scenarios", nargs=-1)
 @config_option
 @click.option("--json", "json_path", type=click.Path(path_type=Path), required=True, help="Write the result here.")
+@profile_option
 @base_option
 @quiet_option
-def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, base: str, quiet: bool) -> None:
+def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, quiet: bool) -> None:
     """Measure only; `perfgate judge` decides later, here or elsewhere."""
     from perfgate import runner
     from perfgate.publish.progress import Progress
 
-    plan = _plan(config, scenarios)
+    plan = _plan(config, scenarios, profile)
     _clean_state(plan, json_path)
     with Progress(quiet=quiet) as progress:
         result = runner.measure(plan, progress, base)
@@ -111,16 +117,26 @@ def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, base: str
 @config_option
 @json_option
 @report_option
+@profile_option
 @strict_option
 @quiet_option
 def judge(
-    result_path: Path, config: Path, json_path: Path | None, reports: tuple[str, ...], strict: bool, quiet: bool
+    result_path: Path,
+    config: Path,
+    json_path: Path | None,
+    reports: tuple[str, ...],
+    profile: str,
+    strict: bool,
+    quiet: bool,
 ) -> NoReturn:
-    """Judge a stored result by today's budgets and baselines, without measuring."""
+    """Judge a stored result by today's budgets and baselines, without measuring.
+
+    Without a profile it is the one that the result was measured under.
+    """
     from perfgate import publication, runner
 
-    plan = _plan(config, ())
-    result = runner.judged(_read(result_path), plan, strict=strict)
+    measured = _read(result_path)
+    result = runner.judged(measured, _plan_of(measured, config, profile), strict=strict)
     _save(result, json_path)
     publication.publish(result, publication.choose(reports), quiet=quiet)
     _end(result)
@@ -147,17 +163,25 @@ def publish(result_path: Path, reports: tuple[str, ...], quiet: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--result", "result_path", type=click.Path(path_type=Path), help="Accept this result, not the last run.")
 @config_option
+@profile_option
 def accept(
-    globs: tuple[str, ...], reason: str, even_if_red: bool, dry_run: bool, result_path: Path | None, config: Path
+    globs: tuple[str, ...],
+    reason: str,
+    even_if_red: bool,
+    dry_run: bool,
+    result_path: Path | None,
+    config: Path,
+    profile: str,
 ) -> None:
     """Turn the last run into the baseline; shows what changes first."""
     from perfgate import acceptance, runner
 
-    plan = _plan(config, ())
+    plan = _plan(config, (), profile)
     source = result_path or plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
     if result_path is None and not source.is_file():
         raise BadRequest("there is no run to accept", hint="type `perfgate run` first")
-    proposal = acceptance.propose(_read(source), plan, globs, even_if_red=even_if_red)
+    result = _read(source)
+    proposal = acceptance.propose(result, _plan_of(result, config, profile), globs, even_if_red=even_if_red)
     for line in proposal.lines():
         click.echo(line)
     if not dry_run:
@@ -194,11 +218,12 @@ def calibrate(
 @cli.command()
 @click.argument("metric")
 @config_option
-def explain(metric: str, config: Path) -> None:
+@profile_option
+def explain(metric: str, config: Path, profile: str) -> None:
     """Say what a metric means and how the last run judged it."""
     from perfgate import explanation, runner
 
-    plan = _plan(config, ()) if config.is_file() else None
+    plan = _plan(config, (), profile) if config.is_file() else None
     last = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT if plan else None
     result = _read(last) if last and last.is_file() else None
     for line in explanation.explain(metric, plan, result):
@@ -227,10 +252,15 @@ def schema(document: str) -> None:
     click.echo(json.dumps(settings.schema() if document == "budgets" else runfile.schema(), indent=1))
 
 
-def _plan(config: Path, scenarios: tuple[str, ...]) -> Plan:
+def _plan(config: Path, scenarios: tuple[str, ...], profile: str = "") -> Plan:
     from perfgate import runner, settings
 
-    return settings.only(settings.load(config, runner.known()), scenarios)
+    return settings.only(settings.load(config, runner.known(), profile), scenarios)
+
+
+def _plan_of(result: Result, config: Path, profile: str) -> Plan:
+    """The plan to judge a result by: in the profile asked for, else in the one that it was measured under."""
+    return _plan(config, (), profile or result.run.profile)
 
 
 def _clean_state(plan: Plan, json_path: Path | None) -> Path:

@@ -24,6 +24,7 @@ from perfgate.measure.collector import Reading
 from perfgate.measure.ownership import Owner
 from perfgate.model import Asked, Better, Finding, Level, Metric, Noise, Result, Run, Scope, Unit
 from perfgate.plan import TESTS, Limit, Plan, Rule
+from perfgate.profiles import VARIABLE
 from perfgate.publish.progress import Progress
 from perfgate.settings import CUSTOM
 
@@ -79,6 +80,7 @@ class Gate:
         self._config = config
         config.addinivalue_line("markers", "xdist_group(name): tests of one group run on one worker")
         self._path = config.rootpath / config.getoption("--perfgate-config")
+        self._profile: str = config.getoption("--perfgate-profile") or os.environ.get(VARIABLE, "")
         self._strict: bool = config.getoption("--perfgate-strict")
         self.recorder = Recorder()
         self.voices: list[Callable[[Finding], bool]] = []
@@ -90,7 +92,7 @@ class Gate:
         """The plan. pytest ends with a usage error where the file is wrong."""
         if self._plan is None:
             try:
-                self._plan = settings.load(self._path, runner.known())
+                self._plan = settings.load(self._path, runner.known(), self._profile)
             except PerfgateError as error:
                 raise pytest.UsageError(str(error)) from None
         return self._plan

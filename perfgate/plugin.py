@@ -19,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("perfgate", "performance budgets")
     group.addoption("--perfgate", action="store_true", help="Measure, and add a test for each rule of budgets.yaml.")
     group.addoption("--perfgate-config", metavar="FILE", default="budgets.yaml", help="The budgets file.")
+    group.addoption("--perfgate-profile", metavar="NAME", help="A profile of the budgets file.")
     group.addoption("--perfgate-strict", action="store_true", help="What could not be decided fails.")
 
 

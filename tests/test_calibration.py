@@ -6,18 +6,19 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from perfgate import runner, settings
-from perfgate.calibration import MINUTES
+from perfgate.calibration import MINUTES, Calibrated, Calibration, Row
 from perfgate.errors import BadRequest
 from perfgate.judge.detection import TOLERANCES, change, move, spread_of, tolerances, visible
 from perfgate.judge.pairs import Schedule
 from perfgate.judge.stretch import Pair
-from perfgate.model import Better, Metric, Noise, Unit
-from perfgate.plan import Selector, Tolerance
-from perfgate.proposals import Proposal, edited
+from perfgate.model import Better, Metric, Noise, Run, Sample, Scope, Unit
+from perfgate.plan import Plan, Scenario, Selector, Tolerance
+from perfgate.proposals import Proposal, edited, proposals
 from perfgate.replays import Recording, replayed
 from tests.projects import Project, visit
 
@@ -81,10 +82,13 @@ def test_pairs_that_share_a_process_start_are_one_piece_of_evidence(alpha: float
     assert together > 1.3 * alone
 
 
-def test_the_luck_of_a_process_start_does_not_average_out_within_it() -> None:
-    recorded = recording(0.01, 60, together=2, luck=0.05)
+@pytest.mark.parametrize(("sd", "luck", "share"), [(0.05, 0.0, 2**-0.5), (0.005, 0.05, 1.0)])
+def test_noise_averages_out_within_a_process_start_and_the_luck_of_the_start_does_not(
+    sd: float, luck: float, share: float
+) -> None:
+    recorded = recording(sd, 60, together=2, luck=luck)
     by_start, by_pair = (spread_of(recorded.pairs(n), Better.LOWER).plain for n in (2, 1))
-    assert by_start > 0.9 * by_pair
+    assert by_start == pytest.approx(share * by_pair, rel=0.12)
 
 
 def test_what_is_too_noisy_gets_no_tolerance() -> None:
@@ -102,6 +106,15 @@ def test_a_rate_cannot_lose_more_than_all() -> None:
     spread = spread_of(recording(0.001).pairs(1), Better.HIGHER)
     assert 0.5 not in tolerances(spread, Better.HIGHER, 20, SCHEDULE, ALPHA)
 
+
+RULES = """\
+    fail: 2 s  # for now
+  - metric: response.p95
+    regression: {fail: 45 %}
+  - metric: response.max
+    endpoint: GET /hello
+    regression: {fail: 45 %}
+"""
 
 FILE = """\
 version: 1   # the format
@@ -180,16 +193,61 @@ def test_a_file_that_would_change_in_more_than_the_tolerance_is_refused(entries:
         edited(f"version: 1\nbudgets:{entries}\n", [proposal("response.p50", 0.02)], "today")
 
 
+def calibration(*rows: Row, rules: tuple[Tolerance, ...] = (), left_out: tuple[str, ...] = ()) -> Calibration:
+    """Of the scenarios that the rows are of."""
+    names = sorted({row.scope.scenario for row in rows})
+    plan = Plan(
+        root=Path(),
+        file=Path("budgets.yaml"),
+        service=None,
+        database=None,
+        scenarios={name: Scenario(locustfile="load.py", users=1) for name in names},
+        artifacts={},
+        rules=rules,
+        left_out=left_out,
+    )
+    own = [tuple(row for row in rows if row.scope.scenario == name) for name in names]
+    scenarios = [Calibrated(name, 9, 9, 1.0, 1, 9, 60.0, (6,), rows, {}) for name, rows in zip(names, own, strict=True)]
+    return Calibration(cast(Run, None), plan, tuple(scenarios))
+
+
+def row(scenario: str, tolerance: float | None) -> Row:
+    sample, target = Sample("response.p50", Scope(scenario), (1.0, 1.1)), Selector("response.p50")
+    return Row(sample, Unit.SECONDS, 0.03, (None, 0.1, 0.05), target, tolerance)
+
+
+def targets(found: Calibration) -> list[tuple[str, float, float | None]]:
+    return [(own.target.scenario, own.tolerance, own.present) for own in proposals(found)]
+
+
+def test_scenarios_share_a_rule_with_the_largest_of_their_tolerances() -> None:
+    assert targets(calibration(row("browse", 0.05), row("checkout", 0.1))) == [("", 0.1, None)]
+
+
+def test_a_scenario_that_keeps_no_tolerance_gets_no_rule() -> None:
+    assert targets(calibration(row("browse", 0.05), row("checkout", None))) == [("browse", 0.05, None)]
+
+
+def test_nothing_is_decided_for_a_scenario_that_was_not_measured() -> None:
+    rule = Tolerance(Selector("response.p50"), None, 0.2, 0.0, "budgets.yaml:7")
+    found = calibration(row("browse", 0.05), rules=(rule,), left_out=("checkout",))
+    assert targets(found) == [("browse", 0.05, None)]
+
+
+@pytest.mark.parametrize(("present", "changes"), [(0.2, [("", 0.05, 0.2)]), (0.05, [])])
+def test_a_rule_that_is_there_is_changed_unless_it_says_the_same(
+    present: float, changes: list[tuple[str, float, float]]
+) -> None:
+    rule = Tolerance(Selector("response.p50"), None, present, 0.0, "budgets.yaml:7")
+    assert targets(calibration(row("browse", 0.05), row("checkout", None), rules=(rule,))) == changes
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     made = visit(tmp_path)
     made.replace("budgets.yaml", "round: 300 ms", "round: 200 ms")
     made.replace("budgets.yaml", "max_rounds: 3", "max_rounds: 20")
-    made.replace(
-        "budgets.yaml",
-        "    fail: 2 s\n",
-        "    fail: 2 s  # for now\n  - metric: response.p95\n    regression: {fail: 45 %}\n",
-    )
+    made.replace("budgets.yaml", "    fail: 2 s\n", RULES)
     return made
 
 
@@ -201,15 +259,16 @@ def test_a_project_without_git_is_built_once_measured_twice_and_its_file_gets_to
     assert (project.folder / "built.txt").read_text() == "built\n"
     assert max(map(len, done.stdout.splitlines())) <= 100
     scenario = json.loads((project.folder / "out.json").read_text())["scenarios"]["visit"]
-    metrics = {figure["metric"]: figure for figure in scenario["metrics"]}
-    assert {"response.p50", "response.p95", "cpu.per_request", "memory.peak"} <= metrics.keys()
-    assert set(metrics["memory.peak"]["seen"]) == {f"{minutes} min" for minutes in MINUTES}
-    assert metrics["response.p99"]["why"]
+    metrics = {(figure["metric"], figure["endpoint"]): figure for figure in scenario["metrics"]}
+    assert {(name, "") for name in ("response.p50", "response.p95", "cpu.per_request", "memory.peak")} <= metrics.keys()
+    assert set(metrics["memory.peak", ""]["seen"]) == {f"{minutes} min" for minutes in MINUTES}
+    assert metrics["response.max", ""]["why"]
+    assert [endpoint for _, endpoint in metrics if endpoint] == ["GET /hello"]
     rules = settings.load(project.folder / "budgets.yaml", runner.known()).rules
-    written = {r.selector.metric: r.fail for r in rules if isinstance(r, Tolerance)}
+    written = {(r.selector.metric, r.selector.endpoint): r.fail for r in rules if isinstance(r, Tolerance)}
     proposed = {name: figure["tolerance"] for name, figure in metrics.items() if figure["tolerance"] is not None}
     assert proposed
-    assert written == {"response.p95": 0.45, **proposed}
+    assert written == {("response.p95", ""): 0.45, ("response.max", "GET /hello"): 0.45, **proposed}
     assert set(proposed.values()) <= set(TOLERANCES)
     text = (project.folder / "budgets.yaml").read_text()
     assert "fail: 2 s  # for now\n" in text

@@ -155,3 +155,15 @@ def test_a_budget_in_another_unit_than_its_test_records_is_refused(project: Proj
     code, output = run(project, "--perfgate", "-k", "answer")
     assert code == 1, output
     assert "custom.answer is recorded in s, its budget is in B" in output
+
+
+def test_a_profile_is_chosen_by_option_or_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (project.folder / "budgets.yaml").open("a", encoding="utf-8") as file:
+        file.write("profiles:\n  lax:\n    budgets: [{metric: response.p50, endpoint: GET /hello, fail: 2 s}]\n")
+    code, output = run(project, "--perfgate", "-k", "visit", "--perfgate-profile", "lax")
+    assert code == 0, output
+    assert "PASSED budgets.yaml::visit::response.p50[GET /hello]" in output
+    monkeypatch.setenv("PERFGATE_PROFILE", "laxer")
+    code, output = run(project, "--perfgate", "-k", "visit")
+    assert code == 4, output
+    assert "no profile is called 'laxer'" in output

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perfgate.errors import BadRequest, PerfgateError
 from perfgate.model import Better, Metric, Noise, Unit
-from perfgate.plan import Limit, Tolerance
+from perfgate.plan import DEFAULT_TIME_S, Limit, Multiple, Tolerance
 from perfgate.settings import Known, load, only, schema
 
 KNOWN = Known(
@@ -98,13 +98,23 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
         ("users: 8", "seed: 8", "budgets.yaml:9: scenarios.browse: needs either `users: 8` or"),
         ("round: 500 ms", "round: 500", "'500' has no unit; write it like '150 ms'"),
         ("round: 500 ms", "round: 0 ms", "budgets.yaml:12: scenarios.browse.round: "),
-        ("round: 500 ms", "rounds: 40", "max_rounds is 30: at least rounds, 40"),
+        ("round: 500 ms", "rounds: 400", ": at least rounds, "),
         ("browse.py", "brows.py", "budgets.yaml:10: there is no file 'brows.py'"),
         ("[schema.sql]", "[scheme.sql]", "budgets.yaml:7: there is no file 'scheme.sql'"),
         ("provider: embedded", "provider: mysql", "budgets.yaml:6: database.provider: "),
         ("provider: embedded", "provider: url", "`provider: url` and `url: postgresql://...` go together"),
         ("fail: 300 ms", "fail: 300 KB", "budgets.yaml:18: fail: '300 KB': unknown unit 'KB'"),
         ("fail: 300 ms", "fial: 300 ms", "budgets.yaml:18: budgets.0.fial: unknown key; did you mean 'fail'?"),
+        ("fail: 300 ms", "fail: 1.5 x basline",
+         "budgets.yaml:18: fail: '1.5 x basline' is no multiple; write it like '1.5 x baseline, at least 150 ms'"),
+        ("fail: 300 ms", "fail: 0 x baseline", "budgets.yaml:18: fail: '0 x baseline': 0 times something is no limit"),
+        ("fail: 300 ms", "fail: 2 x base, at least 3", "budgets.yaml:18: fail: '3' has no unit"),
+        ("fail: 300 ms", "fail: 2 x base, about 3 s", "budgets.yaml:18: fail: 'about 3 s' is no bound; write"),
+        ("fail: 300 ms", "fail: 2 x base, at least 3 s, at most 2 s", "`at least` is more than `at most`"),
+        ("{warn: 5 %, fail: 10 %, floor: 2 ms}", "{fail: 2 x base}", "'2 x base' is not a quantity"),
+        ("  - metric: bundle.brotli", "  - {metric: response.p50, fail: 2 x base, at least 3 s}\n  - metric: bundle.brotli",
+         "quote a limit that has a comma in it"),
+        ("version: 1", "version: 1\ntime: 5", "budgets.yaml:2: time: '5' has no unit; write it like"),
         ("fail: 10 %", "fail: -10 %", "budgets.yaml:21: fail: '-10 %' is below zero"),
         ("{warn: 5 %, fail: 10 %, floor: 2 ms}", "{floor: 2 ms}", "a regression needs `warn: 5 %` or `fail: 10 %`"),
         ("metric: bundle.brotli", "metric: bundle.brotly", "'bundle.brotly'; did you mean 'bundle.brotli'?"),
@@ -266,3 +276,41 @@ def test_a_password_comes_from_the_environment(project: Path, monkeypatch: pytes
     database = load(write(project, text), KNOWN).database
     assert database is not None
     assert database.url == "postgresql://me:secret@127.0.0.1/shop"
+
+
+@pytest.mark.parametrize(
+    ("text", "fail"),
+    [
+        ("1.5 x baseline", Multiple(1.5)),
+        ("2x base", Multiple(2.0)),
+        ("1.5 x baseline, at least 300 ms", Multiple(1.5, 0.3)),
+        ("1.5 × baseline, at most 2 s, at least 300 ms", Multiple(1.5, 0.3, 2.0)),
+    ],
+)
+def test_a_limit_may_be_a_multiple_of_the_baseline(project: Path, text: str, fail: Multiple) -> None:
+    rule = load(write(project, GOOD.replace("fail: 300 ms", f"fail: {text}")), KNOWN).rules[1]
+    assert isinstance(rule, Limit)
+    assert (rule.warn, rule.fail) == (0.15, fail)
+
+
+@pytest.mark.parametrize(
+    ("limit", "unit"),
+    [
+        ("fail: 2 x base, at least 3 KB", Unit.BYTES),
+        ("fail: 2 x base", None),
+        ("fail: 3", Unit.COUNT),
+        ("regression: {fail: 5 %, floor: 2 ms}", Unit.SECONDS),
+        ("regression: {fail: 5 %}", None),
+    ],
+)
+def test_the_unit_of_a_tests_own_metric_is_the_one_that_its_budget_is_written_in(
+    project: Path, limit: str, unit: Unit | None
+) -> None:
+    metrics = load(write(project, f"{GOOD}  - metric: custom.own\n    {limit}\n"), KNOWN).metrics
+    assert (metrics["custom.own"].unit if "custom.own" in metrics else None) is unit
+
+
+def test_the_time_of_a_run_is_written_with_its_unit(project: Path) -> None:
+    assert load(write(project, GOOD), KNOWN).time == DEFAULT_TIME_S
+    assert load(write(project, f"time: 5 min\n{GOOD}"), KNOWN).time == 300.0
+    assert load(write(project, f"time: 0 s\n{GOOD}"), KNOWN).time == 0.0

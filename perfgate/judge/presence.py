@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from perfgate.judge.evidence import level
 from perfgate.judge.rules import PLACES, RuleBook
-from perfgate.model import Baseline, Finding, Key, Metric, Run, Scope, Status, Unit
+from perfgate.model import Baseline, Finding, Key, Metric, Noise, Run, Sample, Scope, Status, Unit
 from perfgate.plan import TESTS, Limit, Rule, Tolerance
 
 MOST_PLACES = 8
@@ -128,7 +129,22 @@ def absences(run: Run, baselines: Mapping[str, Baseline], planned: Collection[st
         for sample in baseline.samples:
             passing = sample.scope.statement or sample.scope.table
             if sample.key not in here and not passing and sample.present:
-                yield _absent(sample.key, units.get(sample.metric, Unit.COUNT), baseline)
+                absent = _absent(sample.key, units.get(sample.metric, Unit.COUNT), baseline)
+                yield _too_rare(absent) if _counted_only(sample, run) else absent
+
+
+def _counted_only(sample: Sample, run: Run) -> bool:
+    """Whether the endpoint of a sampled metric was asked for in the counting passes, and by chance in no round."""
+    family = f"{sample.metric.partition('.')[0]}."
+    there = [s for s in run.samples if s.scope.scenario == sample.scope.scenario]
+    own = {s.metric.startswith(family) for s in there if s.scope.endpoint == sample.scope.endpoint}
+    measured = any(s.metric.startswith(family) for s in there)
+    return bool(sample.scope.endpoint) and sample.noise is Noise.SAMPLED and own == {False} and measured
+
+
+def _too_rare(absent: Finding) -> Finding:
+    words = "no timed round asked for it, only the counting passes: make `round:` longer or its task likelier"
+    return replace(absent, status=Status.UNSURE, level=level(Status.UNSURE), because=words)
 
 
 def _absent(key: Key, unit: Unit, baseline: Baseline) -> Finding:

@@ -45,6 +45,13 @@ def test_what_the_baseline_had_and_the_run_has_not_is_missing() -> None:
     assert verdict.exit_code is ExitCode.FAILED
 
 
+def test_an_endpoint_so_rare_that_no_round_asked_for_it_is_unsure_and_not_gone() -> None:
+    rare = {"endpoint": "GET /rare"}
+    accepted = {"browse": baseline(FAST, around(P95, 0.1, **rare), sample(CALLS, 2.0, **rare))}
+    verdict = judge(run(FAST, sample(CALLS, 2.0, 2.0, **rare)), [BUDGET], accepted)
+    assert [f.status for f in verdict.findings if f.scope.endpoint] == [Status.UNSURE]
+
+
 def test_the_baseline_of_a_scenario_that_was_not_asked_for_is_left_alone() -> None:
     accepted = {"pay": baseline(sample(P95, 0.1, scenario="pay"), scenario="pay")}
     asked_for_browse = replace(run(FAST), left_out=("pay",))

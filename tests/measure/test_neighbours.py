@@ -1,0 +1,77 @@
+"""What other work on the machine took, and when that was too much."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from perfgate.measure import procfs
+from perfgate.measure.neighbours import Company, Neighbours
+
+BURN = "import time\nprint(flush=True)\nwhile True: pass"
+
+
+@contextmanager
+def burning(argv: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that takes a core."""
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def until_it_used(pid: int, seconds: float) -> None:
+    """Wait until a process used that much CPU from now on."""
+    before = procfs.cpu_time(pid)
+    assert before is not None
+    while (procfs.cpu_time(pid) or before) - before < seconds:
+        pass
+
+
+def test_work_of_our_own_children_is_no_company() -> None:
+    neighbours = Neighbours()
+    with burning([sys.executable, "-c", BURN]) as process:
+        with neighbours.watched() as alone:
+            until_it_used(process.pid, 0.3)
+        own = set(neighbours._own())
+    assert {os.getpid(), process.pid} <= own
+    assert alone.cores < os.cpu_count()
+
+
+def test_work_of_others_is_company() -> None:
+    # a double fork: what is left is init's child, or a subreaper's, and not ours
+    orphan = f"import os\nif os.fork(): os._exit(0)\nprint(os.getpid(), flush=True)\nexec({BURN!r})"
+    started = subprocess.Popen([sys.executable, "-c", orphan], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    stranger = int(started.stdout.readline())
+    started.wait()
+    try:
+        with Neighbours().watched() as company:
+            until_it_used(stranger, 0.3)
+        with Neighbours(lambda: [stranger]).watched() as ours:
+            until_it_used(stranger, 0.3)
+    finally:
+        os.kill(stranger, 9)
+        started.stdout.close()
+    assert company.cores > 0.05
+    assert stranger in Neighbours(lambda: [stranger])._own()
+    assert ours.cores < company.cores
+
+
+def test_a_round_with_clearly_more_company_than_usual_is_crowded() -> None:
+    neighbours = Neighbours(_seen=[0.1, 0.1, 0.2, 0.1])
+    assert not neighbours.crowd(Company(0.3), Company(0.1))
+    assert neighbours.crowd(Company(0.1), Company(0.6))
+
+
+def test_a_machine_that_is_always_busy_is_no_reason_to_take_every_round_again() -> None:
+    neighbours = Neighbours(_seen=[1.4, 1.5, 1.6, 1.5])
+    assert not neighbours.crowd(Company(1.5), Company(1.6))
