@@ -19,6 +19,7 @@ from perfgate.measure.scenario import ScenarioRunner
 from perfgate.measure.stand import Stand
 from perfgate.model import Better, Flaw, Metric, Noise, Run, Sample, Scope, Side, Unit
 from perfgate.plan import Plan, Scenario, Selector, Tolerance
+from perfgate.publish.words import many
 from perfgate.replays import Recording, Replayed, replayed
 from perfgate.runner import Measurement, Progress
 from perfgate.stats import mean
@@ -219,7 +220,7 @@ def _raise_for_time(name: str, pairs: int, least: int, twins: Twins) -> None:
     each = twins.spent[name] / pairs
     enough = math.ceil(1.5 * each * max(least, 8) * len(twins.plan.scenarios) / 60)
     raise NotMeasured(
-        f"{name}: {pairs} pairs of rounds, {each:.0f} s each; a decision takes {least}, from two process starts",
+        f"{name}: {many(pairs, 'pair')} of rounds, {each:.1f} s each; a decision takes {least}, from two starts",
         hint=f"give it longer: --time '{enough} min'",
     )
 

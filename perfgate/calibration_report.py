@@ -23,6 +23,9 @@ NARROWEST = 80
 HOPELESS = 1.0
 """A change that is only seen when it is larger is not worth a number."""
 
+ROUGH = 12
+"""Process starts below which noise is known to no better than a fifth."""
+
 _HEADS = ("", "noise", *(f"{minutes} min" for minutes in MINUTES), "tolerance", "passed", "red", "caught")
 
 
@@ -39,7 +42,7 @@ def text(calibration: Calibration, width: int, *, colour: bool) -> str:
     for name in (scenario.name for scenario in calibration.scenarios):
         sheet.prose(company(calibration.run, name))
     for scenario in calibration.scenarios:
-        _scenario(sheet, scenario)
+        _scenario(sheet, scenario, len(calibration.scenarios))
     _legend(sheet)
     return inert(sheet.text(colour=colour))
 
@@ -60,17 +63,12 @@ def _was(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _scenario(sheet: Sheet, scenario: Calibrated) -> None:
+def _scenario(sheet: Sheet, scenario: Calibrated, scenarios: int) -> None:
     sheet.space()
     sheet.prose(_measured(scenario), "bold")
-    cells = [_HEADS, *(_cells(row) for row in scenario.rows)]
-    widths = [max(map(sheet.cells, column)) for column in zip(*cells, strict=True)]
-    _above(sheet, widths)
-    styles = ("dim", *("dim" if row.is_aside else "" for row in scenario.rows))
-    for row, style in zip(cells, styles, strict=True):
-        first, *rest = zip(row, widths, strict=True)
-        line = sheet.left(*first) + "".join(f"  {sheet.right(*cell)}" for cell in rest)
-        sheet.line((line.rstrip(), style))
+    if scenario.starts < ROUGH:
+        sheet.prose(_rough(scenario, scenarios), "yellow", indent=2)
+    _table(sheet, scenario.rows)
     for why, rows in _reasons(scenario.rows).items():
         sheet.prose(f"{', '.join(rows)}: {why}.", "dim", indent=2)
     for metric, endpoints in scenario.doubtful.items():
@@ -78,17 +76,33 @@ def _scenario(sheet: Sheet, scenario: Calibrated) -> None:
     sheet.prose(_basis(scenario), "dim", indent=2)
 
 
-def _above(sheet: Sheet, widths: Sequence[int]) -> None:
-    """What the columns have in common: changes seen in so many minutes, and what replays of the proposal said."""
-    left = sum(widths[:2]) + 4
-    seen, replays = sum(widths[2:5]) + 4, sum(widths[6:]) + 4
-    words = (
-        " " * left,
-        sheet.left("sees changes from", seen),
-        " " * (widths[5] + 4),
-        sheet.left("in replays", replays),
-    )
-    sheet.line(("".join(words).rstrip(), "dim"))
+def _table(sheet: Sheet, rows: Sequence[Row]) -> None:
+    """A line for each row; a name too long for its column has a line of its own."""
+    cells = [_HEADS, *map(_cells, rows)]
+    longest, *widths = (max(map(sheet.cells, column)) for column in zip(*cells, strict=True))
+    column = min(longest, sheet.width - sum(width + 2 for width in widths))
+    _above(sheet, column, widths)
+    styles = ("dim", *("dim" if row.is_aside else "" for row in rows))
+    for (name, *numbers), style in zip(cells, styles, strict=True):
+        if sheet.cells(name) > column:
+            sheet.line((name, style))
+            name = ""
+        tail = "".join(f"  {sheet.right(*cell)}" for cell in zip(numbers, widths, strict=True))
+        sheet.line((f"{sheet.left(name, column)}{tail}".rstrip(), style))
+
+
+def _above(sheet: Sheet, column: int, widths: Sequence[int]) -> None:
+    """What columns have in common: changes seen in so many minutes, and what replays of the proposal said."""
+    last = 1 + len(MINUTES)
+    seen, replays = sum(widths[1:last]) + 2 * len(MINUTES) - 2, widths[last] + 4
+    left = " " * (column + 2 + widths[0] + 2)
+    sheet.line((f"{left}{sheet.left('sees changes from', seen)}{' ' * (replays)}in replays", "dim"))
+
+
+def _rough(scenario: Calibrated, scenarios: int) -> str:
+    """How long to measure for figures that are worth more."""
+    minutes = math.ceil(2 * ROUGH * scenario.seconds * scenario.pairs / scenario.starts * scenarios / 60)
+    return f"{many(scenario.starts, 'process start')} make rough figures: --time '{minutes} min' gives better ones."
 
 
 def _measured(scenario: Calibrated) -> str:

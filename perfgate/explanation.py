@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from perfgate import runner
 from perfgate.errors import BadRequest, suggestion
 from perfgate.model import Metric, Noise, Result
-from perfgate.plan import Limit, Plan, Rule
+from perfgate.plan import Limit, Multiple, Plan, Rule
 from perfgate.units import EXAMPLES, percent, show
 
 _JUDGED = {
@@ -48,6 +48,10 @@ def _place(rule: Rule) -> str:
 def _rule(rule: Rule, metric: Metric) -> str:
     levels = [(name, value) for name in ("warn", "fail") if (value := getattr(rule, name)) is not None]
     if isinstance(rule, Limit):
-        return ", ".join(f"{name} {show(value, metric.unit)}" for name, value in levels)
+        return ", ".join(f"{name} {_level(value, metric)}" for name, value in levels)
     moved = ", ".join(f"{name} {percent(value)}" for name, value in levels)
     return f"regression {moved}" + (f", floor {show(rule.floor, metric.unit)}" if rule.floor else "")
+
+
+def _level(value: float | Multiple, metric: Metric) -> str:
+    return value.text(metric.unit) if isinstance(value, Multiple) else show(value, metric.unit)

@@ -142,8 +142,8 @@ class Scenario:
 class Selector:
     """Which samples a rule is about: case-sensitive globs, where "" says nothing of a field.
 
-    `statement` matches a statement's fingerprint or its normalised text; samples of single statements are judged only
-    by rules that name one.
+    An `endpoint` of "together" means all endpoints together, and none of them alone. `statement` matches a statement's
+    fingerprint or its normalised text; samples of single statements are judged only by rules that name one.
     """
 
     metric: str

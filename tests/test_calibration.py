@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from perfgate import runner, settings
+from perfgate import calibration_report, runner, settings
 from perfgate.calibration import MINUTES, Calibrated, Calibration, Row
 from perfgate.errors import BadRequest
 from perfgate.judge.detection import TOLERANCES, change, move, spread_of, tolerances, visible
 from perfgate.judge.pairs import Schedule
 from perfgate.judge.stretch import Pair
-from perfgate.model import Better, Metric, Noise, Run, Sample, Scope, Unit
+from perfgate.model import Better, Machine, Metric, Noise, Round, Run, Sample, Scope, Unit
 from perfgate.plan import Plan, Scenario, Selector, Tolerance
-from perfgate.proposals import Proposal, edited, proposals
-from perfgate.replays import Recording, replayed
+from perfgate.proposals import Proposal, edited, proposals, put, settled
+from perfgate.replays import Recording, Replayed, replayed
 from tests.projects import Project, visit
 
 P50 = Metric("response.p50", Unit.SECONDS, Better.LOWER, Noise.SAMPLED, "")
@@ -254,7 +255,7 @@ def project(tmp_path: Path) -> Project:
 def test_a_project_without_git_is_built_once_measured_twice_and_its_file_gets_tolerances(project: Project) -> None:
     project.replace("budgets.yaml", "service:\n", "service:\n  build: python build.py\n")
     project.write("build.py", "print('built', file=open('built.txt', 'a'))")
-    done = project.perfgate("calibrate", "--time", "12 s", "--json", "out.json", "--write", COLUMNS="100")
+    done = project.perfgate("calibrate", "--time", "25 s", "--json", "out.json", "--write", COLUMNS="100")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project.folder / "built.txt").read_text() == "built\n"
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -275,18 +276,38 @@ def test_a_project_without_git_is_built_once_measured_twice_and_its_file_gets_to
     assert "noise" in text
 
 
-def test_without_write_the_file_stays_and_the_entries_are_shown(project: Project) -> None:
-    before = (project.folder / "budgets.yaml").read_bytes()
-    done = project.perfgate("calibrate", "visit", "--time", "6 s", "--quiet")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (project.folder / "budgets.yaml").read_bytes() == before
-    assert "--write puts it there" in done.stdout or "needs no change" in done.stdout
-    assert done.stderr == ""
+@pytest.mark.parametrize("write", [False, True])
+def test_the_file_changes_when_that_is_asked_for_and_the_entries_are_shown(project: Project, write: bool) -> None:
+    file = project.folder / "budgets.yaml"
+    before = file.read_text()
+    found = calibration(row("visit", 0.05))
+    machine = Machine("A processor", 2, 2**34, "Linux", "3.11")
+    run = Run(
+        "", "", dirty=False, base="", machine=machine, started="2026-01-02T03:04", seconds=1.0, version="", seed=1
+    )
+    found = replace(found, run=run, plan=replace(found.plan, file=file))
+    said = "\n".join(settled(found, write=write))
+    entry = "# calibrated 2026-01-02 on A processor x2, 16 GiB: noise 3.0 % a pair\n  - metric: response.p50\n"
+    assert entry in said
+    assert (entry in file.read_text()) is write
+    assert (file.read_text() == before) is not write
+    assert [path.name for path in project.folder.iterdir() if "calibrated" in path.name] == []
+
+
+def test_a_file_that_would_not_load_is_left_as_it_is(project: Project) -> None:
+    file = project.folder / "budgets.yaml"
+    project.replace("budgets.yaml", "version: 1\n", "version: 1\nbudget: []\n")
+    before = file.read_bytes()
+    with pytest.raises(BadRequest, match="budget"):
+        put(file, [proposal("memory.peak", 0.1)], "today")
+    assert file.read_bytes() == before
+    assert len(list(project.folder.iterdir())) == 3
 
 
 def test_a_time_too_short_for_a_decision_is_not_measured_and_says_how_long_to_give(project: Project) -> None:
-    done = project.perfgate("calibrate", "--time", "1 ms", "--json", "out.json")
+    done = project.perfgate("calibrate", "--time", "1 ms", "--json", "out.json", "--quiet")
     assert done.returncode == 3, done.stdout + done.stderr
+    assert done.stderr.startswith("perfgate: visit: 1 pair")
     assert "--time '1 min'" in done.stderr
     assert not (project.folder / "out.json").exists()
 
@@ -314,3 +335,27 @@ def test_a_request_that_makes_no_sense_is_refused_before_anything_starts(
     done = project.perfgate("calibrate", *arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_report_keeps_to_its_width_whatever_names_and_figures_are(width: int) -> None:
+    plain = row("browse", 0.05)
+    long = replace(plain, sample=replace(plain.sample, scope=Scope("browse", "GET /customers/{id}/orders/{id}/lines")))
+    hopeless = replace(plain, seen=(None, math.inf, 0.5), tolerance=None, why="too noisy")
+    checked = replace(plain, checked=Replayed(100, 1.0, 0.0, 1.0))
+    round_ = Round("browse", 1, 2.0, 100, 50.0, 0.1, 0.0, 0.0, others=0.4)
+    machine = Machine("A processor", 2, 2**34, "Linux", "3.11")
+    run = Run("", "", dirty=False, base="", machine=machine, started="", seconds=1.0, version="", seed=1)
+    found = replace(calibration(plain, long, hopeless, checked), run=replace(run, rounds=(round_,)))
+    lines = calibration_report.text(found, width, colour=False).splitlines()
+    assert max(map(len, lines)) <= width
+    figures = [line.split() for line in lines if line.endswith("100 %")]
+    assert figures == [
+        ["response.p50", *["3.0", "%", "-", "10", "%", "5.0", "%", "5", "%", "100", "%", "0", "%", "100", "%"]]
+    ]
+    assert any("-  > 100 %" in line for line in lines)
+    assert json.loads(calibration_report.document(found))["scenarios"]["browse"]["metrics"][2]["seen"] == {
+        "1 min": None,
+        "3 min": "> 100 %",
+        "10 min": 0.5,
+    }

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.test_worktree import git
+
 REPOSITORY = Path(__file__).parents[1]
 SHORTER = {"users: 8": "users: 8\n    round: 1 s\n    warmup: 500 ms\n    timeout: 3 s"}
 TIMEOUT_S = 300
@@ -51,6 +53,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
+@pytest.fixture(scope="session")
+def repository(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop in a repository of its own, without a baseline: base is all there is to compare it with."""
+    project = tmp_path_factory.mktemp("repository") / "shop"
+    shutil.copytree(shop, project, ignore=shutil.ignore_patterns(".perfgate", "baselines", "result.json", "dist"))
+    (project / ".gitignore").write_text(".perfgate\nresult.json\ndist\n__pycache__\n", encoding="utf-8")
+    git(project.parent, "init", "-q", "shop")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "the shop")
+    return project
+
+
 def perfgate(project: Path, *arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "STOREFRONT_FAULT": fault, "COLUMNS": "200"}
     return subprocess.run(
@@ -64,8 +78,8 @@ def perfgate(project: Path, *arguments: str, fault: str = "") -> subprocess.Comp
     )
 
 
-def gate(project: Path, fault: str = "") -> Ended:
-    done = perfgate(project, "run", "browse", "--json", "result.json", fault=fault)
+def gate(project: Path, fault: str = "", *arguments: str) -> Ended:
+    done = perfgate(project, "run", "browse", "--json", "result.json", *arguments, fault=fault)
     output = done.stdout + done.stderr
     assert "Traceback" not in output
     written = project / "result.json"
@@ -120,3 +134,23 @@ def test_a_service_that_stops_serving_is_not_measured_and_never_slow(
     assert not [found for found in ended.findings("pass") if found["metric"].startswith(("response", "cpu", "memory"))]
     assert because in ended.findings("invalid")[0]["because"]
     assert detail in ended.output
+
+
+def test_every_planted_regression_is_red_beside_a_base_that_has_none(repository: Path) -> None:
+    planted = {
+        ("cpu.per_request", "", "tolerance"),
+        ("queries.calls", "GET /customers/{id}/orders", "tolerance"),
+        ("queries.blocks", "GET /customers/{id}/orders", "tolerance"),
+        ("memory.growth", "", "limit"),
+        ("bundle.brotli", "", "limit"),
+    }
+    ended = gate(repository, "slow,n_plus_one,missing_index,leak,bloat", "--base", "HEAD")
+    assert ended.code == 1, ended.output
+    red = {(f["metric"], f["scope"].get("endpoint", ""), f["kind"]) for f in ended.findings("fail")}
+    assert planted <= red, ended.output
+
+
+@pytest.mark.parametrize(("fault", "code"), [("errors", 1), ("hang", 3), ("crash_mid_load", 3)])
+def test_beside_a_base_a_service_that_fails_ends_as_it_does_alone(repository: Path, fault: str, code: int) -> None:
+    ended = gate(repository, fault, "--base", "HEAD")
+    assert ended.code == code, ended.output

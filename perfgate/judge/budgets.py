@@ -6,13 +6,14 @@ their typical value, as if it were known exactly: it is for margins that are wid
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
 from perfgate.judge.references import Reference
 from perfgate.model import Better, Run, Status, Unit
 from perfgate.plan import Limit, Multiple
-from perfgate.stats import Bounds, mean, mean_bounds
+from perfgate.stats import Bounds, mean, mean_bounds, t_quantile
 from perfgate.units import beside, show
 
 ROUNDS_TO_BE_SURE = 3
@@ -21,10 +22,14 @@ NOT_ACCEPTED = "not in the baseline yet; `perfgate accept` puts it there"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where a limit lies, in the metric's unit; `why` says what it was made from, "" where it is written out."""
+    """Where a limit lies, in the metric's unit; `why` says what it was made from, "" where it is written out.
+
+    `drifts` says that it is a multiple, and so as uncertain as what it multiplies.
+    """
 
     value: float
     why: str = ""
+    drifts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def _line(level: float | Multiple | None, typical: float | None, source: str, un
         return Line(level.at_least, f"at least, as {why} is {show(product, unit)}")
     if level.at_most is not None and product > level.at_most:
         return Line(level.at_most, f"at most, as {why} is {show(product, unit)}")
-    return Line(product, why)
+    return Line(product, why, drifts=True)
 
 
 def _typical(reference: Reference) -> float:
@@ -93,7 +98,26 @@ def judge_limit(case: Case, rule: Limit, reference: Reference | None = None, run
     if lines.last is None:
         return undecided
     answer = _judged(case, lines)
-    return undecided if lines.open and answer.status is Status.PASS else answer
+    if lines.open and answer.status is Status.PASS:
+        return undecided
+    return _in_doubt(case, lines, answer, reference) if answer.status is Status.FAIL else answer
+
+
+def _in_doubt(case: Case, lines: Lines, answer: Answer, reference: Reference | None) -> Answer:
+    """A multiple of times that were stored is red only beyond what two runs of unchanged code differ by."""
+    assert lines.fail is not None
+    drift = case.metric.drift if lines.fail.drifts and reference is not None and not reference.is_base else 0.0
+    if not drift or not answer.interval:
+        return answer
+    near = answer.interval[1] if case.metric.better is Better.HIGHER else answer.interval[0]
+    room = math.exp(math.sqrt(2.0) * drift * t_quantile(case.alpha, 1e6))
+    sure = lines.fail.value / room if case.metric.better is Better.HIGHER else lines.fail.value * room
+    if crossed(near, sure, case.metric.better):
+        return answer
+    words = (
+        f"{_words(case, answer.observed or near, lines.fail)}; against stored times only {show(sure, case.metric.unit)}"
+    )
+    return replace(answer, status=Status.UNSURE, because=f"{words} would be sure, or `--base`")
 
 
 def _observed(case: Case) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from perfgate.judge.evidence import level
-from perfgate.judge.rules import PLACES, RuleBook
+from perfgate.judge.rules import PLACES, TOGETHER, RuleBook
 from perfgate.model import Baseline, Finding, Key, Metric, Noise, Run, Sample, Scope, Status, Unit
 from perfgate.plan import TESTS, Limit, Rule, Tolerance
 
@@ -32,7 +32,7 @@ def _expected_in(rule: Rule, run: Run, keys: list[Key], baselines: Mapping[str, 
         there = [name for name in run.loads if fnmatchcase(name, selector.scenario)]
         excused = any(fnmatchcase(name, selector.scenario) for name in _left_out(run))
         return there if there or excused else [selector.scenario]
-    if any(getattr(selector, place) for place in PLACES):
+    if any(getattr(selector, place) not in ("", TOGETHER) for place in PLACES):
         return [] if _belongs_elsewhere(rule, run, baselines, book) else [""]
     found = {key.scope.scenario for key in keys if fnmatchcase(key.metric, selector.metric)} - {""}
     if not found:
@@ -61,7 +61,8 @@ def _measured(rule: Rule, keys: list[Key]) -> str:
 
 def _missing_rule(rule: Rule, scenario: str, metrics: Mapping[str, Metric], measured: str) -> Finding:
     selector = rule.selector
-    scope = Scope(**{place: getattr(selector, place) for place in PLACES})
+    named = replace(selector, endpoint="") if selector.endpoint == TOGETHER else selector
+    scope = Scope(**{place: getattr(named, place) for place in PLACES})
     known = metrics.get(selector.metric)
     return Finding(
         metric=selector.metric,

@@ -29,6 +29,11 @@ class Reference:
         """A sample of the base that was measured in the same run."""
         return cls(sample, run.base, run.machine, run.postgres, "base")
 
+    @property
+    def is_base(self) -> bool:
+        """Whether it was measured in the same run."""
+        return self.name == "base"
+
     def __str__(self) -> str:
         joint = " of " if self.name == "the baseline" else " "
         return f"{self.name}{joint}{self.commit[:8]}" if self.commit else self.name

@@ -13,6 +13,10 @@ from perfgate.plan import Limit, Rule, Selector, Tolerance
 PLACES = tuple(f.name for f in fields(Scope))
 
 
+TOGETHER = "together"
+"""What a rule names as its endpoint to be about all endpoints together, and none of them alone."""
+
+
 def is_pattern(text: str) -> bool:
     """Whether a selector's field stands for more than one name."""
     return any(sign in text for sign in "*?[")
@@ -26,6 +30,8 @@ def matches(selector: Selector, key: Key, statements: Mapping[str, str]) -> bool
 
 
 def _place_matches(pattern: str, name: str, place: str, statements: Mapping[str, str]) -> bool:
+    if place == "endpoint" and pattern == TOGETHER:
+        return not name
     if not pattern or pattern == name:
         return True
     # "all endpoints together" has no name, so that `endpoint: "*"` means each of them

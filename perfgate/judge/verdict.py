@@ -14,7 +14,7 @@ from perfgate.judge.conditions import of_pairs
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding, level, nothing_measured
 from perfgate.judge.pairs import CHANCE_OF_ALARM, CHANCE_OF_CONFIRMING, Schedule, judge_pairs
 from perfgate.judge.presence import absences, absent_baselines, unmeasured_rules
-from perfgate.judge.references import References
+from perfgate.judge.references import Reference, References
 from perfgate.judge.rules import RuleBook
 from perfgate.judge.statements import Statements
 from perfgate.judge.tolerances import judge_tolerance
@@ -146,7 +146,7 @@ class _Bench:
 
     def _answer(self, case: Case, rule: Rule) -> Answer:
         if isinstance(rule, Limit):
-            answer = self._with_need(judge_limit(case, rule), case)
+            answer = self._with_need(judge_limit(case, rule, self._multiplied(case.sample), self.run), case)
         elif self.is_beside_base(case.sample):
             answer = self._beside_base(case, rule)
         else:
@@ -158,6 +158,13 @@ class _Bench:
         note = f" ({case.sample.note})" if case.sample.note and case.sample.note not in answer.because else ""
         shared = ", as it is in base" if self.references.shared(case.sample) else ""
         return replace(answer, because=answer.because + note + shared + self.statements.culprit(case.sample.key))
+
+    def _multiplied(self, sample: Sample) -> Reference | None:
+        """What a limit that is a multiple multiplies: base's rounds where there are some, else what was accepted."""
+        base = self.references.beside(sample.key) if self.is_beside_base(sample) else None
+        if base is not None and base.present:
+            return Reference.base(base, self.run)
+        return self.references.of(sample.key)
 
     def _with_need(self, answer: Answer, case: Case) -> Answer:
         """How many rounds would decide an undecided limit: an interval shrinks with the root of their number."""

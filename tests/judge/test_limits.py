@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from perfgate.judge.budgets import judge_limit
@@ -105,9 +107,12 @@ def against(
     warn: float | Multiple | None = None,
     *,
     far_away: bool = False,
+    beside: bool = False,
 ) -> Answer:
     accepted = elsewhere(baseline()) if far_away else baseline()
     reference = Reference.of(accepted, before) if before else None
+    if beside and before:
+        reference = Reference.base(before, replace(run(), base="b45e"))
     rule = Limit(Selector(metric.name), warn, fail, "budgets.yaml:1")
     return judge_limit(Case(values, metric, 0.01), rule, reference, run(values))
 
@@ -127,17 +132,24 @@ def test_a_multiple_is_a_ceiling_between_its_bounds(
     before: float, after: float, status: Status, reference: float
 ) -> None:
     multiple = Multiple(1.5, at_least=0.3, at_most=2.0)
-    answer = against(P95, sample(P95, *[after] * 4), multiple, sample(P95, *[before] * 4))
+    answer = against(P95, sample(P95, *[after] * 4), multiple, sample(P95, *[before] * 4), beside=True)
     assert answer.status is status
     assert answer.reference == pytest.approx(reference)
 
 
+@pytest.mark.parametrize(("after", "status"), [(1.4, Status.PASS), (1.6, Status.UNSURE), (9.0, Status.FAIL)])
+def test_a_multiple_of_stored_times_is_red_only_beyond_what_two_runs_differ_by(after: float, status: Status) -> None:
+    answer = against(P95, around(P95, after), Multiple(1.5), around(P95, 1.0))
+    assert answer.status is status
+    assert ("would be sure, or `--base`" in answer.because) == (status is Status.UNSURE)
+
+
 @pytest.mark.parametrize(("rate", "status"), [(81.0, Status.PASS), (79.0, Status.FAIL)])
 def test_a_multiple_is_a_floor_where_more_is_better(rate: float, status: Status) -> None:
-    answer = against(RATE, sample(RATE, *[rate] * 4), Multiple(0.8), sample(RATE, *[100.0] * 4))
+    answer = against(RATE, sample(RATE, *[rate] * 4), Multiple(0.8), sample(RATE, *[100.0] * 4), beside=True)
     assert answer.status is status
     assert answer.reference == pytest.approx(80)
-    assert "(0.8 x 100/s in the baseline of abcdef01)" in answer.because
+    assert "(0.8 x 100/s in base b45e)" in answer.because
 
 
 @pytest.mark.parametrize(("calls", "status"), [(4.0, Status.PASS), (5.0, Status.FAIL)])

@@ -45,6 +45,19 @@ def test_what_the_baseline_had_and_the_run_has_not_is_missing() -> None:
     assert verdict.exit_code is ExitCode.FAILED
 
 
+def test_a_rule_for_all_endpoints_together_is_about_none_alone() -> None:
+    verdict = judge(
+        run(FAST, around(P95, 9.0, endpoint="GET /")), [limit("response.p95", 0.3, endpoint="together")], {}
+    )
+    assert only(verdict).status is Status.PASS
+
+
+def test_a_rule_for_all_endpoints_together_is_missing_where_there_is_no_such_figure() -> None:
+    verdict = judge(run(around(P95, 0.1, endpoint="GET /")), [limit("response.p95", 0.3, endpoint="together")], {})
+    assert only(verdict).status is Status.MISSING
+    assert only(verdict).scope.scenario == "browse"
+
+
 def test_an_endpoint_so_rare_that_no_round_asked_for_it_is_unsure_and_not_gone() -> None:
     rare = {"endpoint": "GET /rare"}
     accepted = {"browse": baseline(FAST, around(P95, 0.1, **rare), sample(CALLS, 2.0, **rare))}
