@@ -10,7 +10,7 @@ from pathlib import Path
 
 from perfgate import files, runfile
 from perfgate.errors import BadRequest
-from perfgate.model import Baseline, Comparable, Key, Metric, Noise, Run, Sample
+from perfgate.model import Baseline, Comparable, Key, Metric, Noise, Run, Sample, Side
 from perfgate.settings import is_file_name
 from perfgate.stats import mean
 
@@ -62,12 +62,13 @@ def load_all(folder: Path) -> dict[str, Baseline]:
 
 
 def changes(run: Run, baselines: Mapping[str, Baseline], globs: Iterable[str] = ()) -> list[Change]:
-    """What accepting the run would change, in order. Sampled values that moved only within their noise stay."""
+    """What accepting the run's head would change, in order. Sampled values that moved only within their noise stay."""
     patterns = tuple(globs) or ("*",)
     metrics = {metric.name: metric for baseline in baselines.values() for metric in baseline.metrics}
     metrics.update({metric.name: metric for metric in run.metrics})
-    after = {sample.key: _rounded(sample) for sample in run.samples if _is_kept(sample)}
-    without_value = {sample.key for sample in run.samples if not sample.present}
+    heads = [sample for sample in run.samples if sample.side is Side.HEAD]
+    after = {sample.key: _rounded(sample) for sample in heads if _is_kept(sample)}
+    without_value = {sample.key for sample in heads if not sample.present}
     before = {s.key: s for name, b in baselines.items() if name in _scenarios(run) for s in b.samples}
     return [
         Change(key, metrics[key.metric], before.get(key), after.get(key))

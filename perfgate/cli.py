@@ -193,17 +193,26 @@ def accept(
 @click.argument("scenarios", nargs=-1)
 @config_option
 @click.option("--time", "asked", default="3 min", show_default=True, help="How long rounds are taken, all in all.")
+@profile_option
 @click.option("--write", is_flag=True, help="Put the proposed tolerances into the budgets file.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but the figures.")
 def calibrate(
-    scenarios: tuple[str, ...], config: Path, asked: str, write: bool, json_path: Path | None, quiet: bool
+    scenarios: tuple[str, ...],
+    config: Path,
+    asked: str,
+    profile: str,
+    write: bool,
+    json_path: Path | None,
+    quiet: bool,
 ) -> None:
     """Measure your code against itself: what noise lets be detected here, in what time, and which tolerances hold."""
     from perfgate import calibration, calibration_report, files, proposals
     from perfgate.publish.progress import Progress
 
-    seconds, plan = calibration.seconds_of(asked), _plan(config, scenarios)
+    if write and profile:
+        raise BadRequest("--write changes what all profiles share", hint="leave --profile out, or --write")
+    seconds, plan = calibration.seconds_of(asked), _plan(config, scenarios, profile)
     if json_path is not None:
         files.clear(json_path)
     with Progress(quiet=quiet) as progress:

@@ -81,6 +81,7 @@ class Gate:
         config.addinivalue_line("markers", "xdist_group(name): tests of one group run on one worker")
         self._path = config.rootpath / config.getoption("--perfgate-config")
         self._profile: str = config.getoption("--perfgate-profile") or os.environ.get(VARIABLE, "")
+        self._base: str = config.getoption("--perfgate-base")
         self._strict: bool = config.getoption("--perfgate-strict")
         self.recorder = Recorder()
         self.voices: list[Callable[[Finding], bool]] = []
@@ -157,7 +158,7 @@ class Gate:
         state = runner.state_folder(self.plan)
         (state / runner.LAST_RESULT).unlink(missing_ok=True)
         with Progress(quiet=True) as progress:
-            result = runner.measure(self.plan, progress)
+            result = runner.measure(self.plan, progress, self._base)
         result = runner.judged(replace(result, run=self._with_tests(result.run)), self.plan, strict=self._strict)
         files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
         return result

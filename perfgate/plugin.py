@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--perfgate", action="store_true", help="Measure, and add a test for each rule of budgets.yaml.")
     group.addoption("--perfgate-config", metavar="FILE", default="budgets.yaml", help="The budgets file.")
     group.addoption("--perfgate-profile", metavar="NAME", help="A profile of the budgets file.")
+    group.addoption("--perfgate-base", metavar="REF", default="", help="Measure this commit beside yours; or `none`.")
     group.addoption("--perfgate-strict", action="store_true", help="What could not be decided fails.")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from perfgate import baselines
 from perfgate.errors import BadRequest
-from perfgate.model import Baseline, Run
+from perfgate.model import Baseline, Run, Side
 from tests.judge.literals import BLOCKS, CALLS, MACHINE, P95, QUIET, around, baseline, run, sample
 
 
@@ -24,6 +24,12 @@ def test_a_first_accept_keeps_every_value() -> None:
     assert {key.metric for key in (s.key for s in kept.samples)} == {"queries.calls", "response.p95"}
     assert next(s for s in kept.samples if s.metric == "queries.calls").values == (2.0,)
     assert (kept.by, kept.reason, kept.commit) == ("me", "why", "1234567890")
+
+
+def test_only_heads_values_are_accepted() -> None:
+    base = replace(sample(CALLS, 9.0, 9.0), side=Side.BASE)
+    (kept,) = take(run(sample(CALLS, 2.0, 2.0), base), {})
+    assert [s.values for s in kept.samples] == [(2.0,)]
 
 
 def test_sampled_values_stay_while_they_move_within_their_noise() -> None:
