@@ -23,6 +23,12 @@ ADJUST_FROM = 6
 ADJUST_OVER = Conditions(company=0.1, effort=0.02)
 """How much a condition has to spread over the pairs: cores, and the part of the generator's effort."""
 
+CHANCE_OF_CONTRADICTION = 0.1
+"""Of calling unadjusted evidence worse than is allowed when it is not: enough to keep adjusted evidence from a pass.
+
+A change that makes the generator's work dearer as well would hide in its effort otherwise.
+"""
+
 _SLACK = 1e-9
 """A change of exactly the tolerance is allowed, whatever binary fractions make of it."""
 
@@ -117,6 +123,11 @@ class Stretch:
             return found
         return adjusted(found, self.worse, [self._condition(name) for name in self.slopes])
 
+    @cached_property
+    def raw(self) -> Estimate:
+        """What the pairs say before anything is taken out of them."""
+        return estimate(self._ratios, self._trim)
+
     @property
     def _trim(self) -> float:
         return TRIM if self.ratios and len(self.worse) >= TRIM_FROM else 0.0
@@ -142,7 +153,9 @@ class Stretch:
         return self.estimate.centre > self.line(allowed) * (1 + _SLACK) + 1e-15
 
     def within(self, allowed: float) -> bool:
-        """Whether the change surely lies under the line."""
+        """Whether the change surely lies under the line; the evidence as it was taken may not say otherwise."""
+        if self.slopes and self.raw.low(CHANCE_OF_CONTRADICTION) > self.line(allowed):
+            return False
         if self.estimate.high(CHANCE_OF_FALSE_PASS) <= self.line(allowed) * (1 + _SLACK):
             return True
         if not self.floor or not self.ratios:
@@ -151,7 +164,7 @@ class Stretch:
 
     def alarming(self, allowed: float, alpha: float) -> bool:
         """Whether head is surely worse, and by more than is allowed; unadjusted, it has to look worse as well."""
-        seen = not self.slopes or mean(self._ratios) > 0
+        seen = not self.slopes or self.raw.centre > 0
         return seen and self.beyond(allowed) and _above_zero(self.worse, self.estimate, alpha)
 
     def improved(self, alpha: float) -> bool:
