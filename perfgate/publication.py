@@ -40,7 +40,7 @@ def _chosen(text: str) -> Chosen:
     if equals and name in known:
         return known[name], Path(path)
     for report in known.values():
-        if text.endswith(report.suffix):
+        if text.endswith(report.suffix) and not (equals and name.isidentifier()):
             return report, Path(text)
     endings = [report.suffix for report in known.values()]
     raise BadRequest(

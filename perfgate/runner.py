@@ -165,6 +165,7 @@ class Measurement:
         if self.plan.service is not None:
             with self.surroundings(owner) as stands:
                 self.measure_on(stands)
+        self.progress.phase("artifacts and benchmarks")
         self._project(Side.HEAD, self.plan.root)
         if self.base is not None:
             self._project(Side.BASE, self.base.root)
@@ -190,10 +191,13 @@ class Measurement:
             self.progress.phase(f"scenario {runner.name}")
             while runner.goes_on and not runner.has_required:
                 runner.block()
+        at_it = False
         while undecided := [runner for runner in runners if runner.goes_on and self._undecided(runner.measured)]:
             for runner in undecided:
-                self.progress.phase(f"scenario {runner.name}: more rounds")
+                if len(undecided) > 1 or not at_it:
+                    self.progress.phase(f"scenario {runner.name}: more rounds")
                 runner.block()
+            at_it = True
 
     def _scenario(self, name: str, stands: Sequence[Stand], neighbours: Neighbours) -> ScenarioRunner:
         scenario = self.plan.scenarios[name]
@@ -239,7 +243,6 @@ class Measurement:
     def _project(self, side: Side, root: Path) -> None:
         """What belongs to no scenario: artifacts and benchmarks."""
         watching = [collector for collector in collectors.known() if collector.stretch is Stretch.PROJECT]
-        self.progress.phase("artifacts and benchmarks")
         with self.watch("artifacts and benchmarks"):
             readings = [reading for collector in watching for reading in self._read(collector, side, root)]
         self.samples += assembly.project_samples(readings, side)

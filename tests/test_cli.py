@@ -109,6 +109,8 @@ def test_a_run_that_ends_early_leaves_no_older_verdict_behind(project: Project) 
         (["run", "vist"], "did you mean 'visit'?"),
         (["run", "--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
         (["run", "--report", "page.pdf"], "endings: "),
+        (["run", "--report", "md=page.md"], "or NAME=PATH"),
+        (["run", "--base", "v1"], "--base"),
         (["judge", "nowhere.json"], "there is no such file"),
         (["accept", "--reason", "why"], "type `perfgate run` first"),
         (["accept"], "--reason"),

@@ -5,6 +5,7 @@ Each is what such a mistake looks like in a real service, and each has something
     slow            a product list costs 15 ms of CPU more
     slower_5        a product list costs 5 % more CPU than requests do on average
     slower_10       the same, 10 %
+    slower_50       the same, 50 %
     n_plus_one      the orders page asks for the items of each order on its own
     missing_index   order_items has no index on order_id
     leak            each request leaves 64 KB behind
@@ -47,6 +48,7 @@ class Fault(StrEnum):
     SLOW = "slow"
     SLOWER_5 = "slower_5"
     SLOWER_10 = "slower_10"
+    SLOWER_50 = "slower_50"
     N_PLUS_ONE = "n_plus_one"
     MISSING_INDEX = "missing_index"
     LEAK = "leak"
@@ -175,6 +177,7 @@ AT_THE_DOOR: dict[Fault, Callable[[ASGIApp], ASGIApp]] = {
     Fault.SLOW: slow,
     Fault.SLOWER_5: slower(0.05),
     Fault.SLOWER_10: slower(0.10),
+    Fault.SLOWER_50: slower(0.50),
     Fault.LEAK: leak,
     Fault.ERRORS: errors,
     Fault.HANG: hang,
