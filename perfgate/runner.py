@@ -12,7 +12,7 @@ from typing import Protocol
 
 import perfgate
 from perfgate import baselines as accepted
-from perfgate.errors import BadRequest, NotMeasured
+from perfgate.errors import BadRequest, NotMeasured, PerfgateError
 from perfgate.judge.verdict import judge
 from perfgate.measure import assembly, collectors, database, imports
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
@@ -134,12 +134,21 @@ class Measurement:
         shared = imports.redirected(base.head, base.top, imports.packages())
         if shared:
             stand.env = {**stand.env, "PYTHONPATH": os.pathsep.join(map(str, shared))}
+        self._compare_setup(base)
         try:
             stand.prepare()
-        except NotMeasured as error:
+        except PerfgateError as error:
             self.flaws.append(Flaw(FlawKind.NOT_MEASURED, error.args[0], side=Side.BASE, detail=error.hint))
             return []
         return [stand]
+
+    def _compare_setup(self, base: Base) -> None:
+        """Say where the sides fill their databases differently: migrations may, but data would be compared as well."""
+        for entry in self.plan.database.setup if self.plan.database else ():
+            theirs, ours = base.root / entry, self.plan.root / entry
+            if not entry.endswith(".sql") or (theirs.is_file() and theirs.read_bytes() == ours.read_bytes()):
+                continue
+            self._note(f"base's {entry} is another one" if theirs.is_file() else f"base has no {entry}: left out there")
 
     def _stand(self, side: Side, root: Path, server: Server | None, owner: Owner, built: Path | None = None) -> Stand:
         logs = state_folder(self.plan) / "logs"

@@ -87,6 +87,16 @@ def test_a_base_that_does_not_start_is_told_and_head_is_judged_alone(project: Pr
     assert {f["status"] for f in of(dict(result), "limit")} == {"pass"}
 
 
+def test_a_base_that_cannot_be_asked_what_head_can_is_told(project: Project) -> None:
+    project.replace("budgets.yaml", "service:\n", "service:\n  cwd: app\n")
+    (project.folder / "app").mkdir()
+    for name in ("server.py",):
+        (project.folder / name).rename(project.folder / "app" / name)
+    code, output, result = project.gate("--base", "HEAD")
+    assert code == 0, output
+    assert "there is no folder" in json.dumps(result["run"]["flaws"])
+
+
 def test_a_base_that_dies_under_load_is_told_and_head_is_judged_alone(project: Project) -> None:
     project.write(BEHAVIOUR, "import os\nif self.path == '/hello': os._exit(3)")
     save(project)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from perfgate.errors import NotMeasured
+from perfgate.errors import NotMeasured, PerfgateError
 from perfgate.measure import load
 from perfgate.measure.collector import Collector, Stretch
 from perfgate.measure.load import Generator
@@ -128,10 +128,12 @@ class ScenarioRunner:
 
     @contextmanager
     def _blamed(self, side: Side) -> Iterator[None]:
-        """What cannot be measured inside is a flaw of the scenario on this side."""
+        """What cannot be measured inside is a flaw of the scenario on this side; base may be asked what it cannot."""
         try:
             yield
-        except NotMeasured as error:
+        except PerfgateError as error:
+            if side is Side.HEAD and not isinstance(error, NotMeasured):
+                raise
             self._flawed([Flaw(FlawKind.NOT_MEASURED, error.args[0], self.name, side=side, detail=error.hint)])
 
     def _flawed(self, flaws: Sequence[Flaw]) -> None:

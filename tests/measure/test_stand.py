@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from perfgate.errors import NotMeasured
-from perfgate.measure.database import Server
+from perfgate.errors import NotMeasured, PerfgateError
+from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.ownership import Owner
 from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
@@ -77,6 +78,35 @@ def test_a_preparation_that_fails_says_so_with_its_last_words(tmp_path: Path, se
     with pytest.raises(NotMeasured, match="ended with exit code 4") as caught:
         broken.prepare()
     assert "no seeds" in str(caught.value)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_migration_that_base_lacks_is_left_out_there_and_missed_by_head(
+    tmp_path: Path, server: Server, owner: Owner, side: Side
+) -> None:
+    made = stand(tmp_path, server, owner, side)
+    assert made.plan.database is not None
+    more = replace(made.plan.database, setup=("schema.sql", "added.sql"))
+    made.plan, made.server = replace(made.plan, database=more), _Labelled(server)  # type: ignore[assignment]
+    if side is Side.HEAD:
+        with pytest.raises(PerfgateError, match="added.sql"):
+            made.prepare()
+        return
+    made.prepare()
+    assert made.database is not None
+
+
+class _Labelled:
+    """The session's server under labels of its own: others have made databases for both sides on it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._server, name)
+
+    def create(self, label: str) -> ServiceDatabase:
+        return self._server.create(f"{label}_migrated")
 
 
 def test_a_database_that_is_lost_under_the_load_is_no_verdict(tmp_path: Path) -> None:
