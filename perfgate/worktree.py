@@ -28,11 +28,12 @@ _FETCH_TIMEOUT_S = 300.0
 _DEEPENED = (50, 500, 5000)
 """How many commits further back a shallow clone is asked to look for the merge base, one try after the other."""
 
-_BRANCHES_OF_PULL_REQUESTS = (
+BRANCHES_OF_PULL_REQUESTS = (
     "GITHUB_BASE_REF",
     "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
     "BITBUCKET_PR_DESTINATION_BRANCH",
 )
+"""Variables in which CI services name the branch that a pull request wants to go to."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Base:
 
 def branch_to_merge_into(env: Mapping[str, str]) -> str:
     """The branch that the pull request under test wants to go to, as CI services tell it; "" elsewhere."""
-    return next((env[name] for name in _BRANCHES_OF_PULL_REQUESTS if env.get(name)), "")
+    return next((env[name] for name in BRANCHES_OF_PULL_REQUESTS if env.get(name)), "")
 
 
 class Repository:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 
@@ -11,8 +12,15 @@ from perfgate.measure import database as databases
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.ownership import Owner
 from perfgate.plan import Database
+from perfgate.worktree import BRANCHES_OF_PULL_REQUESTS
 
 _labels = count()
+
+
+def pytest_configure() -> None:
+    """Forget what would have every run of the gate measure a base, or take a profile: tests ask for their own."""
+    for name in (*BRANCHES_OF_PULL_REQUESTS, "PERFGATE_BASE", "PERFGATE_PROFILE", "STOREFRONT_FAULT"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

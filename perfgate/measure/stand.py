@@ -115,6 +115,8 @@ class Stand:
                 starting = services.start(plan, self.root, placeholders, self.owner, self.log(f"service-{name}"))
                 running = stack.enter_context(starting)
             yield running
+            with self.watch("service stop"):
+                stack.close()
 
     def server_state(self) -> tuple[str, str]:
         """When the Postgres server started, and a digest of its settings: equal as long as it is the same."""
