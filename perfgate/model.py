@@ -176,7 +176,8 @@ class Round:
     `generator_cpu` and `sampler_cpu` are shares of one core; `lag` is the generator's median event-loop delay in
     seconds; `asked` and `reached` are requests per second (`asked` is None for a closed model). `others` is how many
     cores went to other processes and to other machines on the same host; a round with more of that than usual is
-    `disturbed` and was taken again, whatever it had measured. Rounds of both sides with one index are a pair.
+    `disturbed` and was taken again, whatever it had measured. Rounds of both sides with one index are a pair; those of
+    one `start` (from 1) ran in the same processes.
     """
 
     scenario: str
@@ -192,6 +193,7 @@ class Round:
     valid: bool = True
     others: float = 0.0
     disturbed: bool = False
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ class Asked:
     timeout: float = 0.0
     seed: int = 0
     workers: int = 1
-    pairs_a_start: int = 1
+    pairs_a_start: Annotated[int, Ge(1), Le(100)] = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,9 @@ class Recording:
         found, at = list[Start](), 0
         for number, length in enumerate(lengths):
             span = slice(at, at + length)
-            rounds = zip(head.values[span], base.values[span], conditions[span], strict=True)
+            # a start is drawn more than once, and then stands for several: it must not keep its number
+            drawn = [condition._replace(start=None) for condition in conditions[span]]
+            rounds = zip(head.values[span], base.values[span], drawn, strict=True)
             found.append(tuple(Pair(number, h, b, c) for h, b, c in rounds if h is not None and b is not None))
             at += length
         return cls(tuple(start for start in found if start))
@@ -58,7 +60,8 @@ class Recording:
 
 def _turned(pair: Pair) -> Pair:
     """The pair with base called head."""
-    return Pair(pair.start, pair.base, pair.head, Conditions(*(-difference for difference in pair.conditions)))
+    was = pair.conditions
+    return Pair(pair.start, pair.base, pair.head, Conditions(-was.company, -was.effort, -was.answers))
 
 
 @dataclass(frozen=True, slots=True)

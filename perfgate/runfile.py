@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from perfgate.errors import BadRequest, ExitCode
-from perfgate.model import Advice, Baseline, Finding, Metric, Result, Run, Sample, Status, Verdict
+from perfgate.model import Advice, Baseline, Finding, Metric, Result, Run, Sample, Side, Status, Verdict
 from perfgate.plan import TESTS
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def load_result(text: str, name: str) -> Result:
     document = _load(_results(), text, name, "a result of `perfgate run --json FILE`")
     _check_samples(document.samples, document.run.metrics, name)
     _check_scenarios(document.samples, document.run, name)
+    _check_sides(document.samples, document.run, name)
     run = replace(document.run, samples=document.samples)
     if document.verdict is None or document.exit_code is None:
         return Result(run, None, document.advice)
@@ -142,6 +143,20 @@ def _check_scenarios(samples: Iterable[Sample], run: Run, name: str) -> None:
             f"{name}: it has samples of the scenario {min(strangers)!r}, which its `loads` do not have",
             hint="measure again, or restore it",
         )
+
+
+def _check_sides(samples: Iterable[Sample], run: Run, name: str) -> None:
+    """Rounds of base without its samples, or the other way round: whoever left them out would have nothing compared."""
+    there = {sample.scope.scenario for sample in samples if sample.side is Side.BASE}
+    kept = {f.scenario for f in run.rounds if f.side is Side.BASE and f.valid and not f.disturbed}
+    lost = {f.scenario for f in run.flaws if f.side is Side.BASE and f.round is None and not f.metrics}
+    without = sorted(kept - there - lost) if "" not in lost else []
+    if without or (there and not run.base):
+        words = f"it has rounds of base in {without[0]!r}, and no samples" if without else "it has samples of no base"
+        raise BadRequest(f"{name}: {words}", hint="measure again, or restore it")
+    odd = [scenario for scenario, asked in run.loads.items() if asked.rounds > asked.max_rounds]
+    if odd:
+        raise BadRequest(f"{name}: {odd[0]!r} asks for more rounds than its most", hint="measure again, or restore it")
 
 
 def _load(adapter: TypeAdapter[T], text: str, name: str, what: str) -> T:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from perfgate import runfile
 from perfgate.errors import BadRequest, PerfgateError
 from perfgate.judge.verdict import judge
-from perfgate.model import Baseline, Result
+from perfgate.model import Asked, Baseline, Flaw, FlawKind, Result, Round, Side
 from perfgate.plan import TESTS
 from tests.judge.literals import CALLS, P95, around, baseline, limit, run, sample
 
@@ -52,6 +52,31 @@ def test_a_sample_of_a_scenario_without_load_is_refused() -> None:
     result = replace(RESULT, run=replace(RESULT.run, loads={}))
     with pytest.raises(BadRequest, match=r"x\.json: it has samples of the scenario 'browse'"):
         runfile.load_result(runfile.dump_result(result), "x.json")
+
+
+BASE_ROUND = Round("browse", 1, 2.0, 9, 4.5, 0.1, 0.0, 0.0, side=Side.BASE)
+OF_BASE = replace(sample(CALLS, 2.0), side=Side.BASE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"base": "b45e", "rounds": (BASE_ROUND,)}, "rounds of base in 'browse', and no samples"),
+        ({"samples": (OF_BASE,)}, "samples of no base"),
+        ({"loads": {"browse": Asked(rounds=9, max_rounds=6)}}, "more rounds than its most"),
+        ({"loads": {"browse": Asked(pairs_a_start=0)}}, "pairs_a_start"),
+    ],
+)
+def test_a_result_that_would_have_nothing_compared_is_refused(changed: dict[str, Any], said: str) -> None:
+    text = runfile.dump_result(Result(replace(run(sample(CALLS, 2.0)), **changed)))
+    with pytest.raises(BadRequest, match=said):
+        runfile.load_result(text, "x.json")
+
+
+def test_a_result_whose_base_was_lost_on_the_way_is_read() -> None:
+    lost = Flaw(FlawKind.SERVICE_DIED, "gone", "browse", side=Side.BASE)
+    two = replace(run(sample(CALLS, 2.0), flaws=(lost,)), base="b45e", rounds=(BASE_ROUND,))
+    assert runfile.load_result(runfile.dump_result(Result(two)), "x.json").run == two
 
 
 @pytest.mark.parametrize("scenario", ["", TESTS])

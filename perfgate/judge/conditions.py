@@ -11,7 +11,7 @@ from perfgate.stats import mean, variance
 
 BYTES = "response.bytes"
 
-LARGEST_SHIFT = 3.0
+LARGEST_SHIFT = 2.0
 """Standard errors by which a condition may differ between the sides on average, and still be chance."""
 
 LARGEST_GROWTH = 0.03
@@ -23,11 +23,14 @@ class Conditions(NamedTuple):
 
     `company` is how many cores more other processes took. `effort` is the logarithm of the ratio of the CPU time that
     the load generator took for a request: it does the same work for both sides, so it tells how fast the machine was,
-    whatever slowed it (clock, caches, other machines on the same host).
+    whatever slowed it (clock, caches, other machines on the same host). `answers` is the logarithm of the ratio of
+    their sizes, of which effort depends. `start` numbers the fresh start of both sides that the pair belongs to.
     """
 
     company: float = 0.0
     effort: float = 0.0
+    answers: float = 0.0
+    start: int | None = None
 
 
 def of_pairs(run: Run, scenario: str) -> list[Conditions]:
@@ -35,16 +38,28 @@ def of_pairs(run: Run, scenario: str) -> list[Conditions]:
     kept = [f for f in run.rounds if f.scenario == scenario and f.valid and not f.disturbed]
     head, base = ({f.index: f for f in kept if f.side is side} for side in (Side.HEAD, Side.BASE))
     both = sorted(head.keys() & base.keys())
-    efforts = [_effort(head[index]) and _effort(base[index]) for index in both]
-    usable = all(efforts) and not _answers_changed(run.samples, scenario)
-    found = [
+    answers = _growths(run.samples, scenario)
+    return [
         Conditions(
-            head[index].others - base[index].others,
-            math.log(_effort(head[index]) / _effort(base[index])) if usable else 0.0,
+            company=head[index].others - base[index].others,
+            effort=_ratio(_effort(head[index]), _effort(base[index])),
+            answers=answers[place] if place < len(answers) else 0.0,
+            start=head[index].start or None,
         )
-        for index in both
+        for place, index in enumerate(both)
     ]
-    return found if _is_chance([pair.effort for pair in found]) else [Conditions(pair.company) for pair in found]
+
+
+def usable(name: str, conditions: Sequence[Conditions]) -> bool:
+    """Whether a condition may be taken out of the evidence of these pairs: not where the change may be its cause.
+
+    Chance makes it lie around zero. A change that makes the generator's work dearer, or other processes busier, moves
+    it to one side, and what it costs would be taken for the machine's doing.
+    """
+    if not _is_chance([getattr(pair, name) for pair in conditions]):
+        return False
+    answers = [pair.answers for pair in conditions]
+    return name != "effort" or abs(mean(answers)) <= LARGEST_GROWTH or _is_chance(answers)
 
 
 def _effort(facts: Round) -> float:
@@ -52,21 +67,22 @@ def _effort(facts: Round) -> float:
     return facts.generator_cpu * facts.seconds / facts.requests if facts.requests else 0.0
 
 
+def _ratio(head: float, base: float) -> float:
+    return math.log(head / base) if head > 0 and base > 0 else 0.0
+
+
 def _is_chance(differences: Sequence[float]) -> bool:
-    """Whether the differences lie around zero, as they do unless the change itself makes the generator's work."""
-    if len(differences) < 2:
-        return True
+    """Whether the differences lie around zero."""
     error = math.sqrt(variance(differences) / len(differences))
     return abs(mean(differences)) <= LARGEST_SHIFT * error
 
 
-def _answers_changed(samples: Sequence[Sample], scenario: str) -> bool:
-    """Whether head's answers are of another size than base's, so that reading them takes another effort."""
+def _growths(samples: Sequence[Sample], scenario: str) -> list[float]:
+    """By how much head's answers were larger than base's in each pair, as logarithms of ratios."""
     sizes = {
         sample.side: sample.values
         for sample in samples
         if sample.metric == BYTES and sample.scope.scenario == scenario and not sample.scope.details()
     }
     pairs = zip(sizes.get(Side.HEAD, ()), sizes.get(Side.BASE, ()), strict=False)
-    grown = [math.log(head / base) for head, base in pairs if head and base and min(head, base) > 0]
-    return abs(mean(grown)) > LARGEST_GROWTH and not _is_chance(grown) if grown else False
+    return [_ratio(head or 0.0, base or 0.0) for head, base in pairs]

@@ -110,9 +110,13 @@ def judge_pairs(
     return _Judgement(case, rule, schedule, pairs).answer()
 
 
+def _pair(start: int, head: float, base: float, conditions: Conditions) -> Pair:
+    return Pair(start if conditions.start is None else conditions.start, head, base, conditions)
+
+
 def _pairs(head: Sample, base: Sample, conditions: Sequence[Conditions], together: int) -> list[Pair]:
     return [
-        Pair(i // together, h, b, c or Conditions())
+        _pair(i // together, h, b, c or Conditions())
         for i, (h, b, c) in enumerate(zip_longest(head.values, base.values, conditions))
         if i < min(len(head.values), len(base.values))
         and h is not None

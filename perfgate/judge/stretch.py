@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from perfgate.judge.conditions import Conditions
+from perfgate.judge.conditions import Conditions, usable
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS
 from perfgate.model import Better
 from perfgate.stats import Estimate, adjusted, estimate, mean, sign_tail, slopes, variance, without
@@ -20,14 +20,8 @@ TRIM, TRIM_FROM = 0.2, 15
 ADJUST_FROM = 6
 """Pairs for the first condition that is taken out of the evidence; a second one takes two more."""
 
-ADJUST_OVER = Conditions(company=0.1, effort=0.02)
-"""How much a condition has to spread over the pairs: cores, and the part of the generator's effort."""
-
-CHANCE_OF_CONTRADICTION = 0.1
-"""Of calling unadjusted evidence worse than is allowed when it is not: enough to keep adjusted evidence from a pass.
-
-A change that makes the generator's work dearer as well would hide in its effort otherwise.
-"""
+ADJUST_OVER = {"effort": 0.02, "company": 0.1}
+"""How much a condition has to spread over the pairs: a part of the generator's effort, and cores."""
 
 _SLACK = 1e-9
 """A change of exactly the tolerance is allowed, whatever binary fractions make of it."""
@@ -80,16 +74,18 @@ class Stretch:
 
     @cached_property
     def slopes(self) -> Mapping[str, float]:
-        """How much worse each condition makes a round, by name; none where it cannot be told, or hardly differed.
+        """How much worse each condition makes a round, by name.
 
-        Which ones are looked at is seen from the conditions alone, so chance gains nothing by it.
+        None where it cannot be told, or hardly differed, or may be the change's own doing. Which ones are looked at is
+        seen from the conditions alone, so chance gains nothing by it.
         """
-        if self.known is not None:
-            return self.known if self.ratios else {}
         if not self.ratios:
             return {}
-        spread = {name: math.sqrt(variance(self._condition(name))) for name in Conditions._fields}
-        told = [name for name in ("effort", "company") if spread[name] > getattr(ADJUST_OVER, name)]
+        conditions = [pair.conditions for pair in self.pairs]
+        chance = [name for name in ADJUST_OVER if usable(name, conditions)]
+        if self.known is not None:
+            return {name: slope for name, slope in self.known.items() if name in chance}
+        told = [name for name in chance if math.sqrt(variance(self._condition(name))) > ADJUST_OVER[name]]
         told = told[: max(0, (len(self._ratios) - ADJUST_FROM) // 2 + 1)]
         try:
             return dict(zip(told, slopes(self._ratios, [self._condition(name) for name in told]), strict=True))
@@ -97,8 +93,6 @@ class Stretch:
             return {}
 
     def _by_start(self, values: list[float]) -> list[float]:
-        if self.pairs[0].start + len(values) - 1 == self.pairs[-1].start:
-            return values
         grouped: dict[int, list[float]] = {}
         for pair, value in zip(self.pairs, values, strict=True):
             grouped.setdefault(pair.start, []).append(value)
@@ -153,8 +147,8 @@ class Stretch:
         return self.estimate.centre > self.line(allowed) * (1 + _SLACK) + 1e-15
 
     def within(self, allowed: float) -> bool:
-        """Whether the change surely lies under the line; the evidence as it was taken may not say otherwise."""
-        if self.slopes and self.raw.low(CHANCE_OF_CONTRADICTION) > self.line(allowed):
+        """Whether the change surely lies under the line."""
+        if not self._agrees(allowed, over=False):
             return False
         if self.estimate.high(CHANCE_OF_FALSE_PASS) <= self.line(allowed) * (1 + _SLACK):
             return True
@@ -163,9 +157,16 @@ class Stretch:
         return estimate(self.differences).high(CHANCE_OF_FALSE_PASS) <= self.floor / self.scale
 
     def alarming(self, allowed: float, alpha: float) -> bool:
-        """Whether head is surely worse, and by more than is allowed; unadjusted, it has to look worse as well."""
-        seen = not self.slopes or self.raw.centre > 0
-        return seen and self.beyond(allowed) and _above_zero(self.worse, self.estimate, alpha)
+        """Whether head is surely worse, and by more than is allowed."""
+        agrees = self._agrees(allowed, over=True)
+        return agrees and self.beyond(allowed) and _above_zero(self.worse, self.estimate, alpha)
+
+    def _agrees(self, allowed: float, *, over: bool) -> bool:
+        """Whether the evidence as it was taken lies on the same side of the line.
+
+        Taking conditions out of it may make a verdict sure, but not turn it round.
+        """
+        return not self.slopes or (self.raw.centre > self.line(allowed)) == over
 
     def improved(self, alpha: float) -> bool:
         """Whether head is surely better than base, and by more than the floor."""

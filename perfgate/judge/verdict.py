@@ -6,9 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import cache, partial
 
 from perfgate.errors import ExitCode
+from perfgate.judge import sides
 from perfgate.judge.budgets import judge_limit
 from perfgate.judge.conditions import of_pairs
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding, level, nothing_measured
@@ -34,7 +36,7 @@ from perfgate.model import (
     Unit,
     Verdict,
 )
-from perfgate.plan import Limit, Rule, Tolerance
+from perfgate.plan import TESTS, Limit, Rule, Tolerance
 from perfgate.stats import alpha_spent, mean
 
 SLACK_OF_NEED = 1.5
@@ -63,9 +65,11 @@ def judge(
     findings += [_spoil(f, spoilt) for f in unmeasured_rules(bench.book, head, known)]
     # what a flaw took away is told by the flaw, not by each sample that the baseline has
     findings += [f for f in absences(head, known, planned) if not any(spoils(flaw, f) for flaw in spoilt)]
-    findings += absent_baselines(rules, bench.book, held, known)
+    findings += [bench.lenient(found) for found in absent_baselines(rules, bench.book, held, known)]
     findings += flaw_findings(spoilt)
     findings += bench.without_base()
+    findings += sides.asked_of_base_alone(run)
+    findings += sides.other_answers(run)
     findings += bench.statements.come_and_gone(bench.book)
     if strict:
         findings = [replace(f, level=Level.FAIL) if f.status is Status.UNSURE else f for f in findings]
@@ -186,16 +190,30 @@ class _Bench:
             return Answer(Status.NEW, self._why_without_base(case.sample), mean(case.sample.present))
         asked = self.run.loads[case.sample.scope.scenario]
         schedule = Schedule(asked.rounds, asked.max_rounds, asked.pairs_a_start)
-        return judge_pairs(case, rule, base, schedule, self._conditions(case.sample.scope.scenario))
+        answer = judge_pairs(case, rule, base, schedule, self._conditions(case.sample.scope.scenario))
+        if answer.status is Status.FAIL and self.run.base == self.run.commit and not self.run.dirty:
+            told = "base is the same commit, so what differs is in none: the environment, or files that git ignores"
+            return replace(answer, because=f"{answer.because}; {told}")
+        return answer
 
     def _why_without_base(self, sample: Sample) -> str:
         lost = self._base_flaws.get(sample.scope.scenario) or self._base_flaws.get("")
         if lost is not None:
             return f"nothing to compare it with: base {self.run.base[:8]} could not be measured"
+        for flaw in self.run.flaws:
+            if flaw.side is Side.BASE and any(fnmatchcase(sample.metric, glob) for glob in flaw.metrics):
+                return f"nothing to compare it with: on base {self.run.base[:8]}: {flaw.because}"
         unserved = sorted(self.references.unserved.get(sample.scope.scenario, ()))
         if unserved and sample.scope.endpoint not in unserved:
             return f"not comparable as a whole: base {self.run.base[:8]} does not serve {', '.join(unserved)}"
         return f"base {self.run.base[:8]} does not have it"
+
+    def lenient(self, found: Finding) -> Finding:
+        """A reference that neither the baseline nor base gives is NEW where there is a base, and a gap where not."""
+        if not self.run.base or found.scope.scenario == TESTS:
+            return found
+        words = f"neither a baseline nor base {self.run.base[:8]} has anything to compare with"
+        return replace(found, status=Status.NEW, level=level(Status.NEW), because=words)
 
     def without_base(self) -> Iterator[Finding]:
         """Where base could not be measured, and why: no fault of this change, and no pass either."""

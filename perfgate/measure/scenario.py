@@ -208,7 +208,7 @@ class ScenarioRunner:
     def _noted(self, halves: Halves, *, disturbed: bool) -> None:
         for taken, company in halves.values():
             if taken.facts is not None:
-                facts = replace(taken.facts, others=round(company.cores, 3), disturbed=disturbed)
+                facts = replace(taken.facts, others=round(company.cores, 3), disturbed=disturbed, start=self._blocks)
                 self.measured.facts.append(facts)
 
     def _broken(self, halves: Halves) -> bool:

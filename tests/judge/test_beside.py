@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from perfgate.errors import ExitCode
-from perfgate.judge.conditions import Conditions, of_pairs
+from perfgate.judge.conditions import Conditions, of_pairs, usable
 from perfgate.judge.verdict import judge
 from perfgate.model import (
     Asked,
@@ -205,13 +205,53 @@ def test_effort_that_lies_around_zero_tells_the_speed_of_the_machine() -> None:
 
 
 def test_effort_that_the_change_itself_makes_is_not_taken_out() -> None:
-    assert all(pair.effort == 0 for pair in of_pairs(paired([1.3 * effort for effort in AROUND_ONE]), "browse"))
+    assert usable("effort", of_pairs(paired(AROUND_ONE), "browse"))
+    assert not usable("effort", of_pairs(paired([1.3 * effort for effort in AROUND_ONE]), "browse"))
 
 
 def test_effort_says_nothing_where_answers_have_another_size() -> None:
     two = paired(AROUND_ONE)
     bigger = [sample(BYTES, *(1100.0 + i for i in range(6))), on_base(sample(BYTES, *(1000.0 + i for i in range(6))))]
-    assert all(pair.effort == 0 for pair in of_pairs(replace(two, samples=tuple(bigger)), "browse"))
+    assert not usable("effort", of_pairs(replace(two, samples=tuple(bigger)), "browse"))
+    assert usable("company", of_pairs(replace(two, samples=tuple(bigger)), "browse"))
+
+
+def test_an_endpoint_that_only_base_was_asked_for_is_missing_and_a_rare_one_unsure() -> None:
+    asked = [
+        sample(ERRORS, *[0.0] * PAIRS, endpoint="GET /gone"),
+        sample(ERRORS, 0.0, *[None] * 11, endpoint="GET /rare"),
+    ]
+    verdict = judge(beside(latency(1.0), *map(on_base, asked)), [limit("response.p95", fail=1.0)], {})
+    assert of(verdict, "measurement", "GET /gone").status is Status.MISSING
+    assert of(verdict, "measurement", "GET /rare").status is Status.UNSURE
+
+
+@pytest.mark.parametrize(("size", "warned"), [(0.0, True), (499.0, True), (501.0, False), (2001.0, True)])
+def test_answers_of_another_size_are_doubted(size: float, warned: bool) -> None:
+    page = {"endpoint": "GET /page"}
+    sizes = [sample(BYTES, *[size] * 6, **page), on_base(sample(BYTES, *[1000.0] * 6, **page))]
+    verdict = judge(beside(latency(1.0), *sizes), [limit("response.p95", fail=1.0)], {})
+    assert [f.status for f in verdict.findings if f.metric == "response.bytes"] == [Status.WARN] * warned
+
+
+def test_a_red_between_equal_commits_says_that_no_commit_makes_it() -> None:
+    two = beside(latency(1.2), on_base(around(P95, 0.1, QUIET * 2)))
+    assert (
+        "base is the same commit" in of(judge(replace(two, commit=two.base), FIVE_PER_CENT, {}), "response.p95").because
+    )
+
+
+def test_without_a_baseline_and_without_base_a_tolerance_is_new() -> None:
+    lost = Flaw(FlawKind.NOT_MEASURED, "it does not start", side=Side.BASE)
+    verdict = judge(beside(sample(CALLS, 3.0, 3.0), flaws=(lost,)), [tolerance("queries.calls", fail=0.0)], {})
+    assert of(verdict, "queries.calls").status is Status.NEW
+    assert verdict.exit_code is ExitCode.PASSED
+
+
+def test_a_collector_that_fails_on_base_alone_is_the_reason_that_is_told() -> None:
+    failed = Flaw(FlawKind.COLLECTOR_FAILED, "no such view", "browse", side=Side.BASE, metrics=("response.*",))
+    verdict = judge(beside(latency(1.0), flaws=(failed,)), FIVE_PER_CENT, {})
+    assert "no such view" in of(verdict, "response.p95").because
 
 
 def test_judging_does_not_depend_on_the_postgres_that_both_sides_share() -> None:
