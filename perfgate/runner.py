@@ -131,11 +131,12 @@ class Measurement:
         """The base's stand; none, and a flaw that says why, where base cannot be built or filled."""
         self.progress.phase(f"build and fill base {base.commit[:8]}")
         stand = self._stand(Side.BASE, base.root, server, owner, base.built)
-        shared = imports.redirected(base.head, base.top, imports.packages())
-        if shared:
-            stand.env = {**stand.env, "PYTHONPATH": os.pathsep.join(map(str, shared))}
-        self._compare_setup(base)
+        stand.env = {**stand.env, **imports.environment(base.head, base.top, imports.packages())}
+        stand.on_built = base.record
         try:
+            if not base.root.is_dir():
+                raise NotMeasured(f"base {base.commit[:8]} has no folder {base.root.relative_to(base.top)}")
+            self._compare_setup(base)
             stand.prepare()
         except PerfgateError as error:
             self.flaws.append(Flaw(FlawKind.NOT_MEASURED, error.args[0], side=Side.BASE, detail=error.hint))
@@ -321,7 +322,12 @@ def _groups(scenarios: Mapping[str, Scenario]) -> list[list[str]]:
 
 def measure(plan: Plan, progress: Progress, base: str = "") -> Result:
     """Measure, without judging. `base` is what `--base` was given; see `base_of`."""
-    return Result(Measurement(plan, progress, baselines_of(plan), base_of(plan, base, progress)).take())
+    found = base_of(plan, base, progress)
+    try:
+        return Result(Measurement(plan, progress, baselines_of(plan), found).take())
+    finally:
+        if found is not None:
+            found.release()
 
 
 def base_of(plan: Plan, asked: str, progress: Progress) -> Base | None:

@@ -28,6 +28,8 @@ PLACEHOLDERS = (
     *("port", "url", "database_url", "database_host", "database_port"),
     *("database_name", "database_user", "database_password"),
 )
+BUILD_TIMEOUT_S = 1800.0
+"""How long `service.build` may take: a compiler is slow, but one that waits for an answer never ends."""
 ANSWER_TIMEOUT_S = 10.0
 STEADY_S = 10.0
 """How long the ready path may be refused in the same words before it counts as the wrong one."""
@@ -101,7 +103,8 @@ class RunningService:
 def build(plan: Service, root: Path, env: Mapping[str, str], owner: Owner, log: Path) -> None:
     """Run the build command, if there is one, in the service's folder; `env` is added to the environment.
 
-    What it says goes to `log`. Raises NotMeasured with its last lines when it fails.
+    What it says goes to `log`. Raises NotMeasured with its last lines when it fails, or is not done after
+    BUILD_TIMEOUT_S.
     """
     if not plan.build:
         return
@@ -109,12 +112,14 @@ def build(plan: Service, root: Path, env: Mapping[str, str], owner: Owner, log: 
     with Output(log) as output:
         process = _spawn(argv, _environment(env), plan, root, owner, output, "service.build")
         try:
-            code = process.wait()
+            outcome = ended(code) if (code := process.wait(BUILD_TIMEOUT_S)) else ""
+        except subprocess.TimeoutExpired:
+            outcome = f"took over {BUILD_TIMEOUT_S / 60:g} min"
         finally:
             owner.stop(process)
         output.settle()
-        if code != 0:
-            raise NotMeasured(f"service.build: `{plan.build}` {ended(code)}", hint=output.last_words())
+        if outcome:
+            raise NotMeasured(f"service.build: `{plan.build}` {outcome}", hint=output.last_words())
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Stand:
 
     `env` is added to the environment of all its commands, and PERFGATE_SIDE tells them which side they are. What was
     built for the same request before is not built again where `built` remembers it, and nothing is where `builds` is
-    False, because another stand builds in the same folder.
+    False, because another stand builds in the same folder. `on_built` is called after a build that succeeded.
     """
 
     plan: Plan
@@ -51,6 +51,7 @@ class Stand:
     env: Mapping[str, str] = field(default_factory=dict)
     built: Path | None = None
     builds: bool = True
+    on_built: Callable[[], None] = lambda: None
     database: ServiceDatabase | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +87,8 @@ class Stand:
         request = json.dumps([self.service.build, self.service.cwd, dict(self.env), imports.search_path()])
         if self.built is not None and self.built.is_file() and self.built.read_text(encoding="utf-8") == request:
             return
+        if self.built is not None:
+            self.built.unlink(missing_ok=True)
         folders = imports.packages() if self.service.build and self.side is Side.BASE else []
         before = imports.state(folders)
         services.build(self.service, self.root, self.env, self.owner, self.log("build"))
@@ -94,6 +97,7 @@ class Stand:
                 f"`{self.service.build}` installs into {folders[0]}, which both sides would run from",
                 hint="let service.build make an environment of its own, such as .venv, and service.command use it",
             )
+        self.on_built()
         if self.built is not None:
             self.built.write_text(request, encoding="utf-8")
 
@@ -150,7 +154,7 @@ class Stand:
         filled = {**self.database.placeholders(), "url": running.url, "port": str(running.port)}
         # as in `setup`: whatever a developer's environment names, it is this database that is filled
         variables = self.database.server.access.variables(self.database.name)
-        env = {**os.environ, **self._settled_env(), **variables, "PATH": imports.search_path()}
+        env = {**os.environ, "PATH": imports.search_path(), **self._settled_env(), **variables}
         self.log("prepare").unlink(missing_ok=True)
         for command in commands:
             argv = services.words(command, filled, "database.prepare")

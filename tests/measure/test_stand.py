@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from perfgate.errors import NotMeasured, PerfgateError
+from perfgate.measure import imports
+from perfgate.measure import service as services
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.ownership import Owner
 from perfgate.measure.stand import Stand
@@ -96,8 +99,75 @@ def test_a_migration_that_base_lacks_is_left_out_there_and_missed_by_head(
     assert made.database is not None
 
 
+def builder(folder: Path, owner: Owner, build: str) -> Stand:
+    """A stand without a database that remembers in `built` what it built."""
+    plan = Plan(
+        root=folder,
+        file=folder / "budgets.yaml",
+        service=Service("python server.py {port}", build=build),
+        database=None,
+        scenarios={},
+        artifacts={},
+        rules=(),
+    )
+    (folder / "logs").mkdir(exist_ok=True)
+    said: list[str] = []
+    return Stand(
+        plan,
+        Side.BASE,
+        folder,
+        None,
+        owner,
+        folder / "logs",
+        Stopwatch(),
+        said.append,
+        built=folder.with_suffix(".built"),
+    )
+
+
+def test_what_was_built_is_recorded_once_and_not_built_again(tmp_path: Path, owner: Owner) -> None:
+    recorded: list[bool] = []
+    for build in ("touch one", "touch one", "touch two"):
+        made = builder(tmp_path, owner, build)
+        made.on_built = lambda made=made: recorded.append(made.built.exists())  # type: ignore[misc]
+        made.prepare()
+    assert recorded == [False, False], "twice, and each time before it counts as built"
+    assert (tmp_path / "two").exists()
+
+
+def test_a_build_that_fails_leaves_nothing_that_counts_as_built(tmp_path: Path, owner: Owner) -> None:
+    builder(tmp_path, owner, "touch one").prepare()
+    with pytest.raises(NotMeasured, match="exit code 1"):
+        builder(tmp_path, owner, "false").prepare()
+    (tmp_path / "one").unlink()
+    builder(tmp_path, owner, "touch one").prepare()
+    assert (tmp_path / "one").exists()
+
+
+def test_a_build_that_never_ends_is_ended_and_says_so(
+    tmp_path: Path, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "BUILD_TIMEOUT_S", 1.2)
+    with pytest.raises(NotMeasured, match=r"took over 0\.02 min") as caught:
+        builder(tmp_path, owner, "sh -c 'echo waiting for an answer; exec sleep 600'").prepare()
+    assert "waiting for an answer" in caught.value.hint
+
+
+def test_a_preparation_runs_the_programs_of_its_own_side(tmp_path: Path, server: Server, owner: Owner) -> None:
+    made = stand(tmp_path, server, owner, Side.HEAD, "tool")
+    made.server = _Labelled(server)  # type: ignore[assignment]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "bin" / "tool").chmod(0o755)
+    made.env = {**made.env, "PATH": f"{tmp_path}/bin:{imports.search_path()}"}
+    made.prepare()
+    assert (tmp_path / "ran").exists()
+
+
 class _Labelled:
     """The session's server under labels of its own: others have made databases for both sides on it."""
+
+    _labels = count()
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -106,7 +176,7 @@ class _Labelled:
         return getattr(self._server, name)
 
     def create(self, label: str) -> ServiceDatabase:
-        return self._server.create(f"{label}_migrated")
+        return self._server.create(f"{label}_{next(self._labels)}")
 
 
 def test_a_database_that_is_lost_under_the_load_is_no_verdict(tmp_path: Path) -> None:
