@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,17 +42,15 @@ def save(project: Project) -> str:
     return git(project.folder, "rev-parse", "HEAD")
 
 
-def of(result: dict[str, object], kind: str, metric: str = "response.p50") -> list[dict[str, object]]:
-    findings = result["findings"]
-    assert isinstance(findings, list)
-    return [found for found in findings if found["kind"] == kind and found["metric"] == metric]
+def of(result: Mapping[str, Any], kind: str, metric: str = "response.p50") -> list[dict[str, Any]]:
+    return [found for found in result["findings"] if found["kind"] == kind and found["metric"] == metric]
 
 
 def test_unchanged_code_is_compared_with_itself_and_is_not_red(project: Project) -> None:
     code, output, result = project.gate("--base", "HEAD")
     assert code == 0, output
     assert result["run"]["base"] == git(project.folder, "rev-parse", "HEAD")
-    found = of(dict(result), "tolerance")
+    found = of(result, "tolerance")
     assert found
     assert all(f["status"] in ("pass", "unsure", "improved") for f in found)
     rounds = [(facts["side"], facts["index"]) for facts in result["run"]["rounds"]]
@@ -62,7 +62,7 @@ def test_a_slower_work_tree_is_red_after_its_alarm_was_confirmed(project: Projec
     project.write(BEHAVIOUR, SLOWER)
     code, output, result = project.gate("--base", "HEAD")
     assert code == 1, output
-    failed = [f for f in of(dict(result), "tolerance") if f["status"] == "fail"]
+    failed = [f for f in of(result, "tolerance") if f["status"] == "fail"]
     assert failed
     assert all(f["rounds"] > 6 and f["change"] > 0.3 for f in failed)
 
@@ -82,9 +82,9 @@ def test_a_base_that_does_not_start_is_told_and_head_is_judged_alone(project: Pr
     code, output, result = project.gate("--base", "HEAD")
     assert code == 0, output
     assert "broken in base" in json.dumps(result["run"]["flaws"])
-    assert [f["status"] for f in of(dict(result), "validity", "measurement")] == ["new"]
-    assert {f["status"] for f in of(dict(result), "tolerance")} == {"new"}
-    assert {f["status"] for f in of(dict(result), "limit")} == {"pass"}
+    assert [f["status"] for f in of(result, "validity", "measurement")] == ["new"]
+    assert {f["status"] for f in of(result, "tolerance")} == {"new"}
+    assert {f["status"] for f in of(result, "limit")} == {"pass"}
 
 
 def test_a_base_that_cannot_be_asked_what_head_can_is_told(project: Project) -> None:
@@ -103,8 +103,8 @@ def test_a_base_that_dies_under_load_is_told_and_head_is_judged_alone(project: P
     (project.folder / BEHAVIOUR).unlink()
     code, output, result = project.gate("--base", "HEAD")
     assert code == 0, output
-    assert {f["status"] for f in of(dict(result), "tolerance")} == {"new"}
-    assert {f["status"] for f in of(dict(result), "limit")} == {"pass"}
+    assert {f["status"] for f in of(result, "tolerance")} == {"new"}
+    assert {f["status"] for f in of(result, "limit")} == {"pass"}
 
 
 def test_a_head_that_dies_under_load_is_not_measured_whatever_base_does(project: Project) -> None:
@@ -120,7 +120,7 @@ def test_an_endpoint_that_base_lacks_is_new_and_spoils_no_comparison(project: Pr
     project.replace("visit.py", 'self.client.get("/hello")', 'self.client.get("/hello"); self.client.get("/added")')
     code, output, result = project.gate("--base", "HEAD")
     assert code == 0, output
-    by_scope = {f["scope"].get("endpoint", ""): f["status"] for f in of(dict(result), "tolerance")}
+    by_scope = {f["scope"].get("endpoint", ""): f["status"] for f in of(result, "tolerance")}
     assert by_scope["GET /added"] == by_scope[""] == "new"
     assert by_scope["GET /hello"] in ("pass", "unsure", "improved")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def of(verdict: Verdict, metric: str, endpoint: str = "") -> Finding:
     return found
 
 
-def latency(factor: float, pairs: int = PAIRS, **scope: str) -> Sample:
+def latency(factor: float, pairs: int = PAIRS, **scope: Any) -> Sample:
     return sample(P95, *(0.1 * factor * SLOWER[i % 6] for i in range(pairs)), **scope)
 
 
@@ -124,7 +125,7 @@ def test_an_endpoint_that_base_lacks_is_new_and_no_pass() -> None:
 
 
 def test_an_endpoint_that_base_refuses_is_new_and_so_is_the_whole() -> None:
-    added = {"endpoint": "GET /added"}
+    added: dict[str, Any] = {"endpoint": "GET /added"}
     served, refused = sample(ERRORS, *[0.0] * PAIRS, **added), on_base(sample(ERRORS, *[1.0] * PAIRS, **added))
     times = [latency(1.0), latency(1.0, **added), latency(1.0, endpoint="GET /old")]
     rules = [*FIVE_PER_CENT, tolerance("queries.calls", fail=0.0)]
@@ -228,7 +229,7 @@ def test_an_endpoint_that_only_base_was_asked_for_is_missing_and_a_rare_one_unsu
 
 @pytest.mark.parametrize(("size", "warned"), [(0.0, True), (499.0, True), (501.0, False), (2001.0, True)])
 def test_answers_of_another_size_are_doubted(size: float, warned: bool) -> None:
-    page = {"endpoint": "GET /page"}
+    page: dict[str, Any] = {"endpoint": "GET /page"}
     sizes = [sample(BYTES, *[size] * 6, **page), on_base(sample(BYTES, *[1000.0] * 6, **page))]
     verdict = judge(beside(latency(1.0), *sizes), [limit("response.p95", fail=1.0)], {})
     assert [f.status for f in verdict.findings if f.metric == "response.bytes"] == [Status.WARN] * warned

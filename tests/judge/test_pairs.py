@@ -81,7 +81,9 @@ def test_what_other_work_hides_is_seen_nevertheless() -> None:
 
 def test_a_change_that_burdens_the_generator_as_well_does_not_pass_for_it() -> None:
     effort = [0.12 + 0.1 * company for company in COMPANY]
-    head = [value * math.exp(burden) for value, burden in zip(times(12), effort, strict=True) if value is not None]
+    head: Values = [
+        value * math.exp(burden) for value, burden in zip(times(12), effort, strict=True) if value is not None
+    ]
     conditions = [Conditions(effort=burden) for burden in effort]
     assert judged(head, steady(12), conditions=conditions).status is Status.UNSURE
 

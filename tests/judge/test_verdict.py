@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_rule_for_all_endpoints_together_is_missing_where_there_is_no_such_fig
 
 
 def test_an_endpoint_so_rare_that_no_round_asked_for_it_is_unsure_and_not_gone() -> None:
-    rare = {"endpoint": "GET /rare"}
+    rare: dict[str, Any] = {"endpoint": "GET /rare"}
     accepted = {"browse": baseline(FAST, around(P95, 0.1, **rare), sample(CALLS, 2.0, **rare))}
     verdict = judge(run(FAST, sample(CALLS, 2.0, 2.0, **rare)), [BUDGET], accepted)
     assert [f.status for f in verdict.findings if f.scope.endpoint] == [Status.UNSURE]
