@@ -81,10 +81,13 @@ def run(
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios, profile)
-    state = _clean_state(plan, json_path)
-    chosen = publication.choose([*reports, str(state / "report.html")])
     with Progress(quiet=quiet) as progress:
-        result = runner.judged(runner.measure(plan, progress, base), plan, strict=strict)
+        found = runner.base_of(
+            plan, base, progress
+        )  # may be a wrong request, after which the last result is still there
+        state = _clean_state(plan, json_path)
+        chosen = publication.choose([*reports, str(state / "report.html")])
+        result = runner.judged(runner.measure(plan, progress, found), plan, strict=strict)
     _save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
@@ -105,9 +108,10 @@ def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, profile: 
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios, profile)
-    _clean_state(plan, json_path)
     with Progress(quiet=quiet) as progress:
-        result = runner.measure(plan, progress, base)
+        found = runner.base_of(plan, base, progress)
+        _clean_state(plan, json_path)
+        result = runner.measure(plan, progress, found)
     _save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
 
@@ -129,7 +133,9 @@ def judge(
     strict: bool,
     quiet: bool,
 ) -> NoReturn:
-    """Judge a stored result by today's budgets and baselines, without measuring.
+    """Judge a stored result by today's budgets and baselines.
+
+    Nothing is measured, and the last run's page stays as it is: `--report page.html` writes one.
 
     Without a profile it is the one that the result was measured under.
     """
@@ -147,7 +153,10 @@ def judge(
 @report_option
 @quiet_option
 def publish(result_path: Path, reports: tuple[str, ...], quiet: bool) -> None:
-    """Tell the world of a judged result; ends with 0 whatever the verdict, since the gate has spoken already."""
+    """Report a judged result.
+
+    Ends with 0 whatever the verdict, since the gate has spoken already.
+    """
     from perfgate import publication
 
     result = _read(result_path)
@@ -206,7 +215,10 @@ def calibrate(
     json_path: Path | None,
     quiet: bool,
 ) -> None:
-    """Measure your code against itself: what noise lets be detected here, in what time, and which tolerances hold."""
+    """Measure your code against itself, and propose tolerances.
+
+    Says which changes this machine's noise lets you see, and in what time.
+    """
     from perfgate import calibration, calibration_report, files, proposals
     from perfgate.publish.progress import Progress
 
@@ -241,7 +253,7 @@ def explain(metric: str, config: Path, profile: str) -> None:
 
 @cli.command()
 def doctor() -> NoReturn:
-    """Check what this machine has for measuring, and say what to install."""
+    """Check what this machine lacks for measuring."""
     from perfgate import checkup
 
     checks = checkup.examine()

@@ -158,7 +158,7 @@ class Gate:
         state = runner.state_folder(self.plan)
         (state / runner.LAST_RESULT).unlink(missing_ok=True)
         with Progress(quiet=True) as progress:
-            result = runner.measure(self.plan, progress, self._base)
+            result = runner.measure(self.plan, progress, runner.base_of(self.plan, self._base, progress))
         result = runner.judged(replace(result, run=self._with_tests(result.run)), self.plan, strict=self._strict)
         files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
         return result

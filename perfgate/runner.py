@@ -320,14 +320,13 @@ def _groups(scenarios: Mapping[str, Scenario]) -> list[list[str]]:
     return [*([together] if together else []), *alone]
 
 
-def measure(plan: Plan, progress: Progress, base: str = "") -> Result:
-    """Measure, without judging. `base` is what `--base` was given; see `base_of`."""
-    found = base_of(plan, base, progress)
+def measure(plan: Plan, progress: Progress, base: Base | None = None) -> Result:
+    """Measure, without judging; beside `base`, which is left to other runs at the end."""
     try:
-        return Result(Measurement(plan, progress, baselines_of(plan), found).take())
+        return Result(Measurement(plan, progress, baselines_of(plan), base).take())
     finally:
-        if found is not None:
-            found.release()
+        if base is not None:
+            base.release()
 
 
 def base_of(plan: Plan, asked: str, progress: Progress) -> Base | None:

@@ -125,6 +125,16 @@ def test_an_endpoint_that_base_lacks_is_new_and_spoils_no_comparison(project: Pr
     assert by_scope["GET /hello"] in ("pass", "unsure", "improved")
 
 
+def test_a_base_that_does_not_exist_costs_nobody_the_last_result(project: Project) -> None:
+    last = project.folder / ".perfgate" / "last.json"
+    last.parent.mkdir()
+    last.write_text("the last result")
+    done = project.perfgate("run", "--base", "nonsense")
+    assert done.returncode == 2
+    assert "git knows no 'nonsense'" in done.stdout + done.stderr
+    assert last.read_text() == "the last result"
+
+
 def test_none_turns_the_base_off_that_ci_asks_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     _, _, result = project.gate()

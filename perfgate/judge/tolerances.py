@@ -92,7 +92,11 @@ def _from_bounds(case: Case, rule: Tolerance, reference: Reference, bounds: Boun
     if high < 0:
         return Answer(Status.IMPROVED, was, *facts)
     if rule.fail is not None and high > rule.fail and high * before > rule.floor:
-        return Answer(Status.UNSURE, f"{was}; against a stored baseline only {percent(high)} would be sure", *facts)
+        return Answer(
+            Status.UNSURE,
+            f"{was}; the noise reaches up to {percent(high)}: `--base` measures a base beside it and sees far less",
+            *facts,
+        )
     if rule.warn is not None and centre > rule.warn and moved:
         return Answer(Status.WARN, f"{was}, allowed {_allowed(rule.warn)}", *facts)
     return Answer(Status.PASS, f"{was}: within {_allowed(allowed)}", *facts)

@@ -160,7 +160,7 @@ class _Bench:
         if answer.status not in (Status.FAIL, Status.WARN):
             return answer
         note = f" ({case.sample.note})" if case.sample.note and case.sample.note not in answer.because else ""
-        shared = ", as it is in base" if self.references.shared(case.sample) else ""
+        shared = "; base has the same" if self.references.shared(case.sample) else ""
         return replace(answer, because=answer.because + note + shared + self.statements.culprit(case.sample.key))
 
     def _multiplied(self, sample: Sample) -> Reference | None:
@@ -192,7 +192,7 @@ class _Bench:
         schedule = Schedule(asked.rounds, asked.max_rounds, asked.pairs_a_start)
         answer = judge_pairs(case, rule, base, schedule, self._conditions(case.sample.scope.scenario))
         if answer.status is Status.FAIL and self.run.base == self.run.commit and not self.run.dirty:
-            told = "base is the same commit, so what differs is in none: the environment, or files that git ignores"
+            told = "both sides are the same commit, so the environment makes the difference, or files that git ignores"
             return replace(answer, because=f"{answer.because}; {told}")
         return answer
 

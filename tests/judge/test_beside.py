@@ -110,7 +110,7 @@ def test_what_was_accepted_binds_counts_whatever_base_does() -> None:
 def test_a_red_that_base_shares_says_so() -> None:
     rules, stored = [tolerance("queries.calls", fail=0.0)], {"browse": baseline(sample(CALLS, 3.0))}
     verdict = judge(beside(sample(CALLS, 4.0, 4.0), on_base(sample(CALLS, 4.0, 4.0))), rules, stored)
-    assert "as it is in base" in of(verdict, "queries.calls").because
+    assert "base has the same" in of(verdict, "queries.calls").because
 
 
 def test_base_stands_in_for_counts_that_were_accepted_on_another_postgres() -> None:
@@ -238,7 +238,8 @@ def test_answers_of_another_size_are_doubted(size: float, warned: bool) -> None:
 def test_a_red_between_equal_commits_says_that_no_commit_makes_it() -> None:
     two = beside(latency(1.2), on_base(around(P95, 0.1, QUIET * 2)))
     assert (
-        "base is the same commit" in of(judge(replace(two, commit=two.base), FIVE_PER_CENT, {}), "response.p95").because
+        "both sides are the same commit"
+        in of(judge(replace(two, commit=two.base), FIVE_PER_CENT, {}), "response.p95").because
     )
 
 
