@@ -103,7 +103,7 @@ def run(
 @base_option
 @quiet_option
 def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, quiet: bool) -> None:
-    """Measure only; `perfgate judge` decides later, here or elsewhere."""
+    """Measure only; `perfgate judge` decides later."""
     from perfgate import runner
     from perfgate.publish.progress import Progress
 
