@@ -31,19 +31,12 @@ class Regression:
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Selector):
     """One entry under `budgets`: which samples, and their limits. All names are globs."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     metric: Named
-    scenario: str = ""
-    endpoint: str = ""
-    statement: str = ""
-    table: str = ""
-    artifact: str = ""
-    process: str = ""
-    benchmark: str = ""
     warn: Amount | None = None
     fail: Amount | None = None
     regression: Regression | None = None

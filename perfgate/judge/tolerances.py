@@ -94,7 +94,7 @@ def _from_bounds(case: Case, rule: Tolerance, reference: Reference, bounds: Boun
     if rule.fail is not None and high > rule.fail and high * before > rule.floor:
         return Answer(
             Status.UNSURE,
-            f"{was}; the noise reaches up to {percent(high)}: `--base` measures a base beside it and sees far less",
+            f"{was}; the noise reaches up to {percent(high)}: with `--base` far smaller changes can be told",
             *facts,
         )
     if rule.warn is not None and centre > rule.warn and moved:

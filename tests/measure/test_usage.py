@@ -8,8 +8,7 @@ import resource
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from perfgate.measure.accounts import Accounts
 from perfgate.measure.ownership import Owner
 from perfgate.measure.procfs import Stat
 from perfgate.measure.usage import Usage, UsageSampler
+from tests.killing import eventually
 
 MB = 1_000_000
 # Says "ready", and for every line that it is told runs a function and answers with what that returned.
@@ -133,15 +133,6 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         made = Program(owner)
         yield made
         made.close()
-
-
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_cpu_seconds_hold_what_children_used_that_came_and_went(program: Program) -> None:
