@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from perfgate.errors import BadRequest, NotMeasured
 from perfgate.judge.conditions import Conditions, of_pairs
 from perfgate.judge.detection import Spread, change, least_pairs, spread_of, tolerances, visible
+from perfgate.judge.families import Families
 from perfgate.judge.pairs import CHANCE_OF_ALARM, Schedule
 from perfgate.judge.rules import RuleBook
 from perfgate.measure.measured import Measured
@@ -248,8 +249,15 @@ class _Bench:
         self.bases = {sample.key: sample for sample in samples if sample.side is Side.BASE}
         self.plan_seconds = max(plan.time - twins.prepared, 0.0) / (len(plan.scenarios) + len(plan.left_out))
         self.plan_pairs = max(self._pairs_in(self.plan_seconds, self.schedule.last), least_pairs(self.schedule))
-        self.decisions = sum(self._is_decided(sample) for sample in self.heads)
-        self.alpha = CHANCE_OF_ALARM / (len(plan.scenarios) + len(plan.left_out)) / max(self.decisions, 1)
+        decided = [sample for sample in self.heads if self._is_decided(sample)]
+        self.decisions = len(decided)
+        self.families = Families((sample, self.metrics[sample.metric]) for sample in decided)
+
+    def _alpha(self, sample: Sample) -> float:
+        """The share of the chance of a false alarm that is left to the decision, where none of its family helps it."""
+        family = self.families.relatives(sample, self.metrics[sample.metric])
+        scenarios = len(self.plan.scenarios) + len(self.plan.left_out)
+        return CHANCE_OF_ALARM / scenarios / max(self.families.of(self.name), 1) / (1 + len(family))
 
     def _pairs_in(self, seconds: float, most: int = 10_000) -> int:
         return min(int(seconds / self.each), most)
@@ -315,33 +323,34 @@ class _Bench:
     def _row(self, sample: Sample) -> Row:
         metric, recording = self.metrics[sample.metric], self._recording(sample)
         noise = spread_of(recording.pairs(1), metric.better).plain
-        row = Row(sample, metric.unit, noise, self._seen(recording, metric.better), self._target(sample))
+        row = Row(sample, metric.unit, noise, self._seen(recording, sample), self._target(sample))
         if not self._is_proposable(sample):
             return replace(row, why=NOT_WORTH_IT.get(sample.metric, "no rule names it"))
         return self._proposed(row, recording, metric)
 
-    def _seen(self, recording: Recording, better: Better) -> tuple[float | None, ...]:
+    def _seen(self, recording: Recording, sample: Sample) -> tuple[float | None, ...]:
+        better, alpha = self.metrics[sample.metric].better, self._alpha(sample)
         spread = spread_of(recording.pairs(self.schedule.together), better)
-        return tuple(self._seen_in(60.0 * minutes, spread, better) for minutes in MINUTES)
+        return tuple(self._seen_in(60.0 * minutes, spread, better, alpha) for minutes in MINUTES)
 
-    def _seen_in(self, seconds: float, spread: Spread, better: Better) -> float | None:
+    def _seen_in(self, seconds: float, spread: Spread, better: Better, alpha: float) -> float | None:
         pairs = self._pairs_in(seconds)
         schedule = replace(self.schedule, last=max(pairs // 2, self.schedule.first))
-        moved = visible(spread, pairs, schedule, self.alpha)
+        moved = visible(spread, pairs, schedule, alpha)
         return None if moved is None else change(moved, better) if moved < math.inf else math.inf
 
     def _proposed(self, row: Row, recording: Recording, metric: Metric) -> Row:
         """The smallest round tolerance that holds, in theory and in replays; the next where replays say otherwise."""
         present = self._tolerance(row.sample)
-        floor = present.floor if present else 0.0
+        floor, alpha = present.floor if present else 0.0, self._alpha(row.sample)
         relative = floor / mean(row.sample.present)
         spread = spread_of(recording.pairs(self.schedule.together), metric.better)
-        found = tolerances(spread, metric.better, self.plan_pairs, self.schedule, self.alpha, relative)
+        found = tolerances(spread, metric.better, self.plan_pairs, self.schedule, alpha, relative)
         if not found:
             return replace(row, why=self._why_not(relative))
         for tolerance in found[:TRIED]:
             rule = Tolerance(row.target, None, tolerance, floor, "")
-            checked = replayed(recording, metric, rule, self.schedule, self.alpha, self.plan_pairs)
+            checked = replayed(recording, metric, rule, self.schedule, alpha, self.plan_pairs)
             if checked.holds:
                 return replace(row, tolerance=tolerance, checked=checked)
         return replace(row, checked=checked, why=f"{tolerance * 100:g} % did not hold in replays; measure for longer")
@@ -368,7 +377,7 @@ class _Bench:
         if len(recording.starts) < 2:
             return False
         spread = spread_of(recording.pairs(self.schedule.together), better)
-        return tolerance in tolerances(spread, better, self.plan_pairs, self.schedule, self.alpha)
+        return tolerance in tolerances(spread, better, self.plan_pairs, self.schedule, self._alpha(sample))
 
 
 def _names_a_place(selector: Selector) -> bool:

@@ -161,6 +161,7 @@ def _legend(sheet: Sheet) -> None:
     for words in (
         "noise: standard deviation of ln(head / base) over the pairs of rounds, as measured.",
         f"sees changes from: the smallest change that {_minutes()} minutes of rounds turn red four times in five.",
+        "-: no alarm and its confirmation fit into so little time.",
         f"tolerance: unchanged code keeps it, and {PLANTED} times as much is caught in a gated run's time.",
         f"in replays: of these rounds, how often unchanged code passed, was red, and {PLANTED} times as much was red.",
     ):

@@ -63,10 +63,10 @@ def _docker() -> Check:
     from perfgate.errors import NotMeasured
     from perfgate.measure.database.container import daemon
 
-    remedy = "needed only for `provider: docker`"
     try:
         client, socket = daemon()
     except NotMeasured as error:
+        remedy = f"{error.hint}; needed only for `provider: docker`"
         return Check("Docker", False, str(error.args[0]), remedy, needed=False)
     client.close()
     return Check("Docker", True, f"answers on {socket}", needed=False)

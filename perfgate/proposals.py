@@ -38,8 +38,9 @@ class Proposal:
         return f"{self.tolerance * 100:g} %"
 
     def lines(self, about: str) -> Iterator[str]:
-        """The entry, with a comment that says where the number is from."""
-        yield f"# {about}: noise {rounded_up(self.noise)} a pair"
+        """The entry, with a comment that says where the number is from: `about`, if that is not said above it."""
+        noise = f"noise {rounded_up(self.noise)} a pair"
+        yield f"# {about}: {noise}" if about else f"# {noise}"
         for dash, (name, value) in zip(chain("-", repeat(" ")), _places(self.target).items(), strict=False):
             yield f"{dash} {name}: {_scalar(value)}"
         yield f"  regression: {{fail: {self.written}}}"
@@ -91,18 +92,20 @@ def _proposal(target: Selector, rows: Sequence[Row], calibration: Calibration) -
 
 
 def about(calibration: Calibration) -> str:
-    """Where the numbers are from: date and machine."""
-    return one_line(f"calibrated {calibration.run.started[:10]} on {calibration.run.machine.kind}", 100)
+    """Where the numbers are from: time and machine."""
+    when = calibration.run.started[:16].replace("T", " ")
+    return one_line(f"calibrated {when} UTC on {calibration.run.machine.kind}", 100)
 
 
 def snippet(found: Iterable[Proposal], said: str) -> Iterator[str]:
-    """What to put into the file, and what to change in it."""
+    """What to put into the file, and what to change in it, below a line that says where it is from."""
+    yield f"  # {said}"
     for proposal in found:
         if proposal.where:
             was = "" if proposal.present is None else f", is {proposal.present * 100:g} %"
             yield f"  # {proposal.where}: {proposal.target.metric}: fail: {proposal.written}{was}"
         else:
-            yield from (f"  {line}" for line in proposal.lines(said))
+            yield from (f"  {line}" for line in proposal.lines(""))
 
 
 def settled(calibration: Calibration, *, write: bool) -> Iterator[str]:
@@ -115,7 +118,8 @@ def settled(calibration: Calibration, *, write: bool) -> Iterator[str]:
         yield f"{file.name} has changed:"
     else:
         yield f"For {file.name} (--write puts it there):"
-    yield from snippet(found, said)
+    if found:
+        yield from snippet(found, said)
 
 
 def put(path: Path, found: Sequence[Proposal], said: str) -> None:

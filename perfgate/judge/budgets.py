@@ -24,12 +24,13 @@ NOT_ACCEPTED = "not in the baseline yet; `perfgate accept` puts it there"
 class Line:
     """Where a limit lies, in the metric's unit; `why` says what it was made from, "" where it is written out.
 
-    `drifts` says that it is a multiple, and so as uncertain as what it multiplies.
+    `drifts` says that it is a multiple, and so as uncertain as what it multiplies; `warns`, that it fails nothing.
     """
 
     value: float
     why: str = ""
     drifts: bool = False
+    warns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def resolved(rule: Limit, reference: Reference | None, unit: Unit) -> Lines:
     source = f"{show(typical, unit)} in {reference}" if typical is not None else ""
     warn, fail = (_line(level, typical, source, unit) for level in (rule.warn, rule.fail))
     is_open = (warn is None) != (rule.warn is None) or (fail is None) != (rule.fail is None)
-    return Lines(warn, fail, is_open)
+    return Lines(replace(warn, warns=True) if warn is not None else None, fail, is_open)
 
 
 def _line(level: float | Multiple | None, typical: float | None, source: str, unit: Unit) -> Line | None:
@@ -189,6 +190,7 @@ def _passed(case: Case, lines: Lines, value: float) -> Answer:
 
 def _limit(case: Case, line: Line) -> str:
     kind = "floor" if case.metric.better is Better.HIGHER else "limit"
+    kind = f"warn {kind}" if line.warns else kind
     return f"the {kind} of {show(line.value, case.metric.unit)}" + (f" ({line.why})" if line.why else "")
 
 

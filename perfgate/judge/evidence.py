@@ -48,6 +48,8 @@ class Answer:
     interval: tuple[float, float] | None = None
     needed: int = 0
     confirming: bool = False
+    against: str = ""
+    adjusted: bool = False
 
 
 def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
@@ -68,6 +70,8 @@ def finding(case: Case, rule: Limit | Tolerance, answer: Answer) -> Finding:
         rounds=len(case.sample.present),
         needed=answer.needed,
         confirming=answer.confirming,
+        against=answer.against if answer.reference is not None else "",
+        adjusted=answer.adjusted,
     )
 
 

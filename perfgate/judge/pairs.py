@@ -11,8 +11,9 @@ slows both halves of a pair and cancels, and so does a drift within the job, onc
 
 An unchanged run is red only when some decision alarms falsely and fresh pairs, independent of those that alarmed,
 confirm it falsely: at most CHANCE_OF_ALARM x CHANCE_OF_CONFIRMING = 1 % over all metrics of the run together, when
-the decisions share CHANCE_OF_ALARM (Bonferroni: their correlation does not matter). The confirmations need no sharing,
-since each multiplies the chance of its own alarm.
+the decisions share CHANCE_OF_ALARM: families of them in equal parts (Bonferroni: their correlation does not matter),
+and the members of a family at each look by Hochberg's procedure (`families`). The confirmations need no sharing, since
+each multiplies the chance of its own alarm; only members of a family that alarm at one look share one, in the same way.
 
 How awkward values are treated, beside that:
 
@@ -36,14 +37,16 @@ How awkward values are treated, beside that:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from functools import partial
+from itertools import takewhile
 
 from perfgate.judge.conditions import Conditions
 from perfgate.judge.evidence import CHANCE_OF_FALSE_PASS, Answer, Case, nothing_measured
+from perfgate.judge.families import alarmed
 from perfgate.judge.stretch import Pair, Stretch, moved_by, spread
-from perfgate.model import Sample, Status, Unit
+from perfgate.model import Better, Metric, Sample, Status, Unit
 from perfgate.plan import Tolerance
 from perfgate.stats import pairs_needed, spending, t_quantile
 from perfgate.units import beside, percent, show
@@ -53,6 +56,9 @@ CHANCE_OF_ALARM = 0.2
 
 CHANCE_OF_CONFIRMING = 0.04
 """Of fresh pairs confirming one false alarm, over all looks at them."""
+
+OWN = 0
+"""The place of a decision in its family, which its relatives follow."""
 
 CONFIRM_FIRST = 4
 """Fresh pairs before the first look at a confirmation."""
@@ -82,6 +88,16 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """Another decision of the same family: its values on both sides, and its own rule."""
+
+    metric: Metric
+    head: Sample
+    base: Sample
+    rule: Tolerance
+
+
+@dataclass(frozen=True, slots=True)
 class _Alarm:
     """What became of an alarm: at how many pairs it fell, and what the fresh ones said (None: not enough of them)."""
 
@@ -91,12 +107,18 @@ class _Alarm:
 
 
 def judge_pairs(
-    case: Case, rule: Tolerance, base: Sample, schedule: Schedule, conditions: Sequence[Conditions] = ()
+    case: Case,
+    rule: Tolerance,
+    base: Sample,
+    schedule: Schedule,
+    conditions: Sequence[Conditions] = (),
+    relatives: Sequence[Relative] = (),
 ) -> Answer:
     """One sample against base's, measured in turn: index i of both is pair i.
 
-    `conditions` are those of each pair; without them all are thought to be equal. `case.alpha` is the decision's share
-    of `CHANCE_OF_ALARM`. The looks are replayed over the pairs, so the answer is a function of the values alone.
+    `conditions` are those of each pair; without them all are thought to be equal. `case.alpha` is the share of
+    `CHANCE_OF_ALARM` that the decision and its `relatives` have together. The looks are replayed over the pairs, so the
+    answer is a function of the values alone.
 
     FAIL is a confirmed alarm; PASS an upper bound within what is allowed, over all pairs; IMPROVED a bound as sure as a
     red. Everything else is UNSURE: `needed` is then more than the pairs at hand as long as more would probably decide
@@ -107,23 +129,28 @@ def judge_pairs(
     pairs = _pairs(case.sample, base, conditions, schedule.together)
     if len(pairs) < _least(schedule):
         return _too_few(case, pairs, schedule)
-    return _Judgement(case, rule, schedule, pairs).answer()
+    rounds = _rounds(case.sample, base)
+    family = [_series(relative, rounds, conditions, schedule.together) for relative in relatives]
+    return _Judgement(case, rule, schedule, pairs, family).answer()
 
 
-def _pair(start: int, head: float, base: float, conditions: Conditions) -> Pair:
-    return Pair(start if conditions.start is None else conditions.start, head, base, conditions)
+def _rounds(head: Sample, base: Sample) -> list[int]:
+    """The places of the rounds that gave both sides a value."""
+    values = enumerate(zip(head.values, base.values, strict=False))
+    return [i for i, (h, b) in values if h is not None and b is not None and math.isfinite(h) and math.isfinite(b)]
 
 
 def _pairs(head: Sample, base: Sample, conditions: Sequence[Conditions], together: int) -> list[Pair]:
     return [
-        _pair(i // together, h, b, c or Conditions())
-        for i, (h, b, c) in enumerate(zip_longest(head.values, base.values, conditions))
-        if i < min(len(head.values), len(base.values))
-        and h is not None
-        and b is not None
-        and math.isfinite(h)
-        and math.isfinite(b)
+        _pair(i // together, head.values[i], base.values[i], conditions[i] if i < len(conditions) else Conditions())
+        for i in _rounds(head, base)
     ]
+
+
+def _pair(start: int, head: float | None, base: float | None, conditions: Conditions) -> Pair:
+    assert head is not None
+    assert base is not None
+    return Pair(start if conditions.start is None else conditions.start, head, base, conditions)
 
 
 def _too_few(case: Case, pairs: Sequence[Pair], schedule: Schedule) -> Answer:
@@ -138,19 +165,57 @@ def _least(schedule: Schedule) -> int:
     return max(schedule.first, 2 * schedule.together)
 
 
-class _Judgement:
-    """One decision over at least two pairs."""
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The pairs of one decision of a family, and the move that is allowed to it."""
 
-    def __init__(self, case: Case, rule: Tolerance, schedule: Schedule, pairs: Sequence[Pair]) -> None:
-        self.case, self.rule, self.schedule, self.pairs = case, rule, schedule, pairs
-        self.all = self._stretch(0, len(pairs))
+    pairs: Sequence[Pair]
+    better: Better
+    rule: Tolerance
 
-    def _stretch(self, start: int, stop: int) -> Stretch:
-        return Stretch(self.pairs[start:stop], self.case.metric.better, self.rule.floor)
+    def stretch(self, start: int, stop: int) -> Stretch:
+        return Stretch(self.pairs[start:stop], self.better, self.rule.floor)
 
-    def _fresh(self, start: int, stop: int) -> Stretch:
+    def fresh(self, start: int, stop: int) -> Stretch:
         """Pairs after an alarm; what those before it tell of the effect of conditions is independent of them."""
-        return replace(self._stretch(start, stop), known=self._stretch(0, start).slopes or None)
+        return replace(self.stretch(start, stop), known=self.stretch(0, start).slopes or None)
+
+    def alarms(self, stop: int, since: int | None = None) -> Callable[[float], bool]:
+        """Whether the pairs up to `stop` alarm at a level: all of them, or those `since` an alarm."""
+        if self.rule.fail is None or len(self.pairs) < stop:
+            return _silent
+        evidence = self.stretch(0, stop) if since is None else self.fresh(since, stop)
+        return partial(evidence.alarming, self.rule.fail)
+
+
+def _silent(_level: float) -> bool:
+    return False
+
+
+def _series(relative: Relative, rounds: Sequence[int], conditions: Sequence[Conditions], together: int) -> _Series:
+    """A relative's pairs, as far as they are of the same `rounds`: no look may change by what comes after it."""
+    own = zip(rounds, _rounds(relative.head, relative.base), strict=False)
+    shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], own))
+    pairs = _pairs(relative.head, relative.base, conditions, together)
+    return _Series(pairs[:shared], relative.metric.better, relative.rule)
+
+
+class _Judgement:
+    """One decision over at least two pairs. `alpha` is its level where none of its relatives helps it."""
+
+    def __init__(
+        self,
+        case: Case,
+        rule: Tolerance,
+        schedule: Schedule,
+        pairs: Sequence[Pair],
+        relatives: Sequence[_Series] = (),
+    ) -> None:
+        self.case, self.rule, self.schedule, self.pairs = case, rule, schedule, pairs
+        self.own = _Series(pairs, case.metric.better, rule)
+        self.family = [self.own, *relatives]
+        self.alpha = case.alpha / len(self.family)
+        self.all = self.own.stretch(0, len(pairs))
 
     def answer(self) -> Answer:
         alarm = self._alarm(self.rule.fail) if self.rule.fail is not None else None
@@ -158,7 +223,7 @@ class _Judgement:
             return self._confirmed(alarm)
         if alarm and alarm.confirmed is None:
             return self._confirming(alarm)
-        if self.all.improved(self.case.alpha * CHANCE_OF_CONFIRMING):
+        if self.all.improved(self.alpha * CHANCE_OF_CONFIRMING):
             return self._says(Status.IMPROVED, self._moved())
         again = self._not_again(alarm)
         if self.rule.fail is not None and not self._passes(self.rule.fail, alarm):
@@ -169,22 +234,28 @@ class _Judgement:
 
     def _alarm(self, allowed: float) -> _Alarm | None:
         """The first look that alarms, and its confirmation."""
+        before: set[int] = set()
         for n, alpha in spending(_least(self.schedule), self.schedule.last, self.case.alpha):
             if n > len(self.pairs):
                 return None
-            if self._stretch(0, n).alarming(allowed, alpha):
-                return self._confirm(n, allowed)
+            found = alarmed(alpha, [member.alarms(n) for member in self.family])
+            if OWN in found:
+                return self._confirm(n, allowed, [self.family[place] for place in sorted(found - before)])
+            before |= found
         return None
 
-    def _confirm(self, at: int, allowed: float) -> _Alarm:
-        """What the pairs after an alarm say; it is refuted as soon as they surely lie within what is allowed."""
+    def _confirm(self, at: int, allowed: float, together: Sequence[_Series]) -> _Alarm:
+        """What the pairs after an alarm say; it is refuted as soon as they surely lie within what is allowed.
+
+        `together` are the members of the family that alarmed first at this look, this one being the first: they share
+        the chance of a false confirmation as they shared that of the alarm.
+        """
         for n, alpha in self._confirmation():
             if at + n > len(self.pairs):
                 return _Alarm(at, None, len(self.pairs) - at)
-            fresh = self._fresh(at, at + n)
-            if fresh.alarming(allowed, alpha):
+            if OWN in alarmed(alpha, [member.alarms(at + n, since=at) for member in together]):
                 return _Alarm(at, True, n)
-            if fresh.within(allowed):
+            if self.own.fresh(at, at + n).within(allowed):
                 return _Alarm(at, False, n)
         return _Alarm(at, False, self.schedule.last)
 
@@ -195,16 +266,17 @@ class _Judgement:
 
     def _passes(self, allowed: float, alarm: _Alarm | None) -> bool:
         """All pairs lie within what is allowed, or those that are not biased by having alarmed do."""
-        fresh = self._fresh(alarm.at, len(self.pairs)) if alarm else self.all
+        fresh = self.own.fresh(alarm.at, len(self.pairs)) if alarm else self.all
         return self.all.within(allowed) or fresh.within(allowed)
 
     def _confirmed(self, alarm: _Alarm) -> Answer:
         """Red, with the numbers that made it so: pairs that were taken for other metrics' sake change nothing."""
-        by_then = _Judgement(self.case, self.rule, self.schedule, self.pairs[: alarm.at + alarm.fresh])
+        taken = self.pairs[: alarm.at + alarm.fresh]
+        by_then = _Judgement(self.case, self.rule, self.schedule, taken)
         return by_then._says(Status.FAIL, f"{by_then._moved()}, confirmed by {alarm.fresh} fresh pairs")
 
     def _confirming(self, alarm: _Alarm) -> Answer:
-        first = self._stretch(0, alarm.at)
+        first = self.own.stretch(0, alarm.at)
         likely = pairs_needed(spread(first), 0.8 * first.estimate.centre, CHANCE_OF_CONFIRMING / 2)
         plan = [n for n, _ in self._confirmation()]
         needed = next((n for n in plan if n > alarm.fresh and n >= likely), plan[-1])
@@ -214,7 +286,7 @@ class _Judgement:
     def _not_again(self, alarm: _Alarm | None) -> str:
         if alarm is None:
             return ""
-        return f"; the {moved_by(self._stretch(0, alarm.at))} of the first {alarm.at} pairs did not come again"
+        return f"; the {moved_by(self.own.stretch(0, alarm.at))} of the first {alarm.at} pairs did not come again"
 
     def _undecided(self, allowed: float, again: str, *, over: bool) -> Answer:
         """UNSURE, with the pairs that would decide it, or with what this noise leaves visible."""
@@ -238,12 +310,12 @@ class _Judgement:
         passing = pairs_needed(sd, line - max(centre - error, min(centre, 0.0)), CHANCE_OF_FALSE_PASS)
         if centre + error <= line:
             return passing
-        return min(passing, pairs_needed(sd, centre + error, self.case.alpha / 2))
+        return min(passing, pairs_needed(sd, centre + error, self.alpha / 2))
 
     def _visible(self) -> str:
         """The smallest change that stage one would have seen with these pairs, with a chance of four in five."""
         found = self.all.estimate
-        x = (t_quantile(self.case.alpha / 2, found.df) + t_quantile(CHANCE_OF_MISSING, found.df)) * found.error
+        x = (t_quantile(self.alpha / 2, found.df) + t_quantile(CHANCE_OF_MISSING, found.df)) * found.error
         change = self.all.change(max(x, self.all.line(self.rule.fail or 0.0)))
         return percent(change) if change is not None else show(x * self.all.scale, self.case.metric.unit)
 
@@ -260,7 +332,8 @@ class _Judgement:
 
     def _says(self, status: Status, because: str) -> Answer:
         change = self.all.change(self.all.estimate.centre)
-        return Answer(status, because, self.all.head, self.all.base, change, self.all.interval())
+        found = self.all
+        return Answer(status, because, found.head, found.base, change, found.interval(), adjusted=bool(found.slopes))
 
 
 def _moved(stretch: Stretch, unit: Unit) -> str:
@@ -268,4 +341,5 @@ def _moved(stretch: Stretch, unit: Unit) -> str:
     interval = stretch.interval()
     if interval is None:
         return words
-    return f"{words}: {moved_by(stretch)} ({percent(interval[0])} to {percent(interval[1])})"
+    taken_out = ", adjusted for the machine" if stretch.slopes else ""
+    return f"{words}: {moved_by(stretch)} ({percent(interval[0])} to {percent(interval[1])}){taken_out}"

@@ -62,7 +62,11 @@ def _exact(case: Case, rule: Tolerance, reference: Reference) -> Answer:
             return Answer(status, words, value, before, shown)
     if worse < 0:
         return Answer(Status.IMPROVED, f"{_was(case, value, before)} in {reference}", value, before, shown)
-    words = f"unchanged against {reference}" if value == before else f"{_was(case, value, before)}: within tolerance"
+    words = (
+        f"unchanged against {reference}"
+        if value == before
+        else f"{_was(case, value, before)} in {reference}: within tolerance"
+    )
     return Answer(Status.PASS, words, value, before, shown)
 
 

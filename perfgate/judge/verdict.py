@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 from perfgate.errors import ExitCode
 from perfgate.judge import sides
 from perfgate.judge.budgets import judge_limit
 from perfgate.judge.conditions import of_pairs
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Answer, Case, finding, level, nothing_measured
-from perfgate.judge.pairs import CHANCE_OF_ALARM, CHANCE_OF_CONFIRMING, Schedule, judge_pairs
+from perfgate.judge.families import Families
+from perfgate.judge.pairs import CHANCE_OF_ALARM, CHANCE_OF_CONFIRMING, Relative, Schedule, judge_pairs
 from perfgate.judge.presence import absences, absent_baselines, unmeasured_rules
 from perfgate.judge.references import Reference, References
 from perfgate.judge.rules import RuleBook
@@ -25,6 +26,7 @@ from perfgate.model import (
     Baseline,
     Finding,
     Flaw,
+    Key,
     Level,
     Metric,
     Noise,
@@ -116,18 +118,34 @@ class _Bench:
 
     def findings(self) -> list[Finding]:
         """What the binding rules say of every sample of head."""
+        return [self._finding(sample, rule) for sample, rule in self._bound if self._has_a_say(sample, rule)]
+
+    @cached_property
+    def _bound(self) -> list[tuple[Sample, Rule]]:
         bound = [(sample, rule) for sample in self.heads for rule in self.book.binding(sample.key)]
-        bound += self.statements.vanished(self.book)
-        noisy = Counter(
-            (sample.scope.scenario, self._is_paired(sample, rule))
-            for sample, rule in bound
-            if sample.noise is Noise.SAMPLED and rule.fail is not None
-        )
-        return [
-            self._finding(sample, rule, noisy[sample.scope.scenario, self._is_paired(sample, rule)])
-            for sample, rule in bound
-            if self._has_a_say(sample, rule)
-        ]
+        return [*bound, *self.statements.vanished(self.book)]
+
+    @cached_property
+    def _tolerances(self) -> dict[Key, Tolerance]:
+        """The rules of the decisions beside base that can err."""
+        return {
+            sample.key: rule
+            for sample, rule in self._bound
+            if isinstance(rule, Tolerance) and self._can_err(sample, rule) and self.is_beside_base(sample)
+        }
+
+    @cached_property
+    def _families(self) -> Families:
+        return Families((s, self._metrics[s.metric]) for s, rule in self._bound if self._tolerances.get(s.key) is rule)
+
+    @cached_property
+    def _alone(self) -> Counter[str]:
+        """How many other decisions on noisy values a scenario has."""
+        others = [(s, rule) for s, rule in self._bound if self._can_err(s, rule) and not self._is_paired(s, rule)]
+        return Counter(sample.scope.scenario for sample, _ in others)
+
+    def _can_err(self, sample: Sample, rule: Rule) -> bool:
+        return sample.noise is Noise.SAMPLED and rule.fail is not None
 
     def _is_paired(self, sample: Sample, rule: Rule) -> bool:
         return isinstance(rule, Tolerance) and self.is_beside_base(sample)
@@ -143,20 +161,24 @@ class _Bench:
         asked = self.run.loads.get(sample.scope.scenario)
         return bool(self.run.base) and sampled and asked is not None and asked.rounds > 0
 
-    def _finding(self, sample: Sample, rule: Rule, noisy: int) -> Finding:
-        alpha = self._share_of_alarms(noisy) if self._is_paired(sample, rule) else self._alpha(sample, noisy)
+    def _finding(self, sample: Sample, rule: Rule) -> Finding:
+        scenario = sample.scope.scenario
+        paired = self._is_paired(sample, rule)
+        alpha = self._share_of_alarms(scenario) if paired else self._alpha(sample, self._alone[scenario])
         case = Case(sample, self._metrics[sample.metric], alpha)
         return finding(case, rule, self._answer(case, rule))
 
     def _answer(self, case: Case, rule: Rule) -> Answer:
         if isinstance(rule, Limit):
-            answer = self._with_need(judge_limit(case, rule, self._multiplied(case.sample), self.run), case)
+            limited = judge_limit(case, rule, self._multiplied(case.sample), self.run)
+            answer = replace(self._with_need(limited, case), against="limit")
         elif self.is_beside_base(case.sample):
-            answer = self._beside_base(case, rule)
+            answer = replace(self._beside_base(case, rule), against="base")
         else:
             key = case.sample.key
             reference = self.references.of(key) or self.statements.unsent(key)
-            answer = judge_tolerance(case, rule, reference, self.run)
+            against = "base" if reference is not None and reference.is_base else "baseline"
+            answer = replace(judge_tolerance(case, rule, reference, self.run), against=against)
         if answer.status not in (Status.FAIL, Status.WARN):
             return answer
         note = f" ({case.sample.note})" if case.sample.note and case.sample.note not in answer.because else ""
@@ -190,11 +212,24 @@ class _Bench:
             return Answer(Status.NEW, self._why_without_base(case.sample), mean(case.sample.present))
         asked = self.run.loads[case.sample.scope.scenario]
         schedule = Schedule(asked.rounds, asked.max_rounds, asked.pairs_a_start)
-        answer = judge_pairs(case, rule, base, schedule, self._conditions(case.sample.scope.scenario))
+        conditions = self._conditions(case.sample.scope.scenario)
+        answer = judge_pairs(case, rule, base, schedule, conditions, self._relatives(case))
         if answer.status is Status.FAIL and self.run.base == self.run.commit and not self.run.dirty:
             told = "both sides are the same commit, so the environment makes the difference, or files that git ignores"
             return replace(answer, because=f"{answer.because}; {told}")
         return answer
+
+    def _relatives(self, case: Case) -> list[Relative]:
+        """The family of the case; who has no base has no pairs, and never alarms."""
+        return [
+            Relative(
+                self._metrics[head.metric],
+                head,
+                self.references.beside(head.key) or replace(head, values=()),
+                self._tolerances[head.key],
+            )
+            for head in self._families.relatives(case.sample, case.metric)
+        ]
 
     def _why_without_base(self, sample: Sample) -> str:
         lost = self._base_flaws.get(sample.scope.scenario) or self._base_flaws.get("")
@@ -228,11 +263,11 @@ class _Bench:
                 kind="validity",
             )
 
-    def _share_of_alarms(self, noisy: int) -> float:
-        """One decision's share of the run's chance of a false alarm beside base: equal parts for the scenarios, and for
-        the `noisy` decisions of each. All looks of the decision share it (`judge_pairs`).
+    def _share_of_alarms(self, scenario: str) -> float:
+        """One family's share of the run's chance of a false alarm beside base: equal parts for the scenarios, and for
+        the families of each. Its members and all looks at them share it (`judge_pairs`).
         """
-        return CHANCE_OF_ALARM / len(self.run.loads) / max(noisy, 1)
+        return CHANCE_OF_ALARM / len(self.run.loads) / max(self._families.of(scenario), 1)
 
     def _alpha(self, sample: Sample, noisy: int) -> float:
         """Any other decision's share of the run's chance of a false red.

@@ -36,8 +36,10 @@ class Neighbours:
     """Watches everything that is not perfgate, its children, or what `besides` names (a Postgres in a container).
 
     What counts is CPU time alone: the kernel's for the whole machine, less that of our own, plus what the hypervisor
-    gave to other machines. How long our processes waited for a core is not looked at, since that depends on how much
-    they had to do, and rounds must be chosen blind to their result.
+    gave to other machines (steal). How long our processes waited for a core (run-queue wait, as in schedstat and PSI)
+    is not looked at: it grows with the CPU that the service itself uses, so a slower head would have its rounds taken
+    again more often than base, and which rounds count would depend on what they showed. Others' CPU time and steal are
+    the same whatever the service does: retaking by them is blind to the result.
     """
 
     besides: Callable[[], list[int]] = list

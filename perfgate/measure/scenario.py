@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perfgate.errors import NotMeasured, PerfgateError
-from perfgate.measure import load
+from perfgate.measure import lengths, load
 from perfgate.measure.collector import Collector, Stretch
 from perfgate.measure.load import Generator
 from perfgate.measure.measured import Measured
@@ -67,13 +67,20 @@ class ScenarioRunner:
         self._spoilt = dict.fromkeys(Side, 0)
         self._over = self._head_first = False
         self._blocks = 0
+        self._seconds: float | None = None
+        self._tallies = {side: lengths.Tally() for side in Side}
 
     @contextmanager
     def loaded(self) -> Iterator[None]:
-        """Start to load Locust, which goes on while other things are done; it ends with the block."""
+        """Start to load Locust, which goes on while other things are done; it ends with the block.
+
+        Then it is said which endpoints got few requests in the rounds.
+        """
         root, owner = self.stands[0].root, self.stands[0].owner
         with load.start(self.name, self.plan, root, owner, self.folder) as self._generator:
             yield
+        if doubt := lengths.doubt(self.name, [self._tallies[side] for side in self.measured.stands]):
+            self.stands[0].say(doubt)
 
     @property
     def goes_on(self) -> bool:
@@ -112,13 +119,37 @@ class ScenarioRunner:
             for stand in stands:
                 with self._blamed(stand.side):
                     benches[stand.side] = stack.enter_context(self._started(stand, {}))
-            if len(benches) < len(stands) or self.measured.spoilt:
+            if self._lost_any_of(stands):
                 return
-            warm: set[Side] = set()
+            warm = self._settle_length(benches)
+            if self._lost_any_of(stands):
+                return
             for _ in range(self._rounds_a_start(len(stands))):
                 if self._over or not self._pair(benches, warm):
                     break
                 benches = dict(reversed(benches.items()))
+
+    def _lost_any_of(self, stands: Sequence[Stand]) -> bool:
+        return self.measured.spoilt or len(self.measured.stands) < len(stands)
+
+    def _settle_length(self, benches: Mapping[Side, Bench]) -> set[Side]:
+        """Before the first round: how long all of them are, by the requests that either side answers; who is warm then.
+
+        Nothing else is known of either side by then, so the choice is blind to what the rounds will show.
+        """
+        if self._seconds is not None:
+            return set()
+        self._seconds = self.plan.round
+        asked = lengths.trial(self.plan.round, self.plan.warmup)
+        if asked is None:
+            return set()
+        warmup, seconds = asked
+        answered: dict[Side, Mapping[str, int]] = {}
+        for side, bench in benches.items():
+            with self._blamed(side), bench.stand.watch("rounds"):
+                answered[side] = bench.trial(warmup, seconds)
+        self._seconds = lengths.settled(self.plan.round, seconds, answered.values())
+        return set(answered)
 
     def _rounds_a_start(self, sides: int) -> int:
         left = self._most - self.measured.pairs
@@ -197,11 +228,13 @@ class ScenarioRunner:
                 break
             self._retaken += 1
         self.measured.add_pair({side: taken.readings for side, (taken, _) in halves.items()})
+        for side, (taken, _) in halves.items():
+            self._tallies[side].add(taken.requests)
         return True
 
     def _half(self, bench: Bench, warmup: float) -> tuple[Taken, Company]:
         with bench.stand.watch("rounds"), self.neighbours.watched() as company:
-            taken = bench.round(self._index, warmup=warmup)
+            taken = bench.round(self._index, warmup=warmup, seconds=self._seconds or self.plan.round)
         self.on_round(bench.stand.side, self._index, taken)
         return taken, company
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from perfgate.errors import NotMeasured
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
@@ -15,14 +16,21 @@ from perfgate.model import Flaw, FlawKind, Round
 
 Options = Mapping[str, Mapping[str, object]]
 
+TRIAL = -1
+"""Stands in for a round's number where nothing is measured."""
+
 
 @dataclass(frozen=True)
 class Taken:
-    """What one stretch gave: its readings, the flaws found, and for a timed round the facts about it."""
+    """What one stretch gave: its readings, the flaws found, and for a timed round the facts about it.
+
+    `requests` counts the answered requests of a round by endpoint.
+    """
 
     readings: tuple[Reading, ...] = ()
     flaws: tuple[Flaw, ...] = ()
     facts: Round | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,6 +47,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.lasting = dict(self.service.snapshot())
+        self._before_trial: dict[int, float] = {}
 
     def count(self) -> Taken:
         """The counting pass: every task a fixed number of times, one request at a time, watched after each."""
@@ -56,16 +65,23 @@ class Bench:
         readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
         return Taken(tuple(readings), tuple(self._flaws(load, None, watching)))
 
-    def round(self, index: int, *, warmup: float) -> Taken:
+    def trial(self, warmup: float, seconds: float) -> Mapping[str, int]:
+        """Load that nothing is measured under: the answered requests of each endpoint in so many seconds.
+
+        What goes wrong in it is left to the round that follows, which misses whoever ended meanwhile.
+        """
+        self._before_trial = self._lasting_still()
+        return _by_endpoint(self.generator.round(self.service.url, TRIAL, warmup=warmup, seconds=seconds))
+
+    def round(self, index: int, *, warmup: float, seconds: float) -> Taken:
         """One timed round, after `warmup` seconds that do not count. A flaw makes it invalid, whatever it measured."""
         watching = [collector for collector in self.collectors if collector.stretch is Stretch.ROUND]
         target = self._target()
-        # who was there from the beginning: helpers that a service starts and ends as it works are its own business
-        before = {pid: began for pid, began in self.service.snapshot().items() if self.lasting.get(pid) == began}
+        before, self._before_trial = self._before_trial or self._lasting_still(), {}
         with UsageSampler(self.service.processes) as sampler:
             for collector in watching:
                 collector.begin(self._for(collector, target))
-            load = self.generator.round(self.service.url, index, warmup=warmup)
+            load = self.generator.round(self.service.url, index, warmup=warmup, seconds=seconds)
         target.load, target.usage = load, sampler.usage
         readings = [r for collector in watching for r in collector.finish(self._for(collector, target))]
         flaws = self._flaws(load, index, watching)
@@ -74,7 +90,12 @@ class Bench:
                 self._flaw(FlawKind.SERVICE_RESTARTED, f"{who} ended during the load", index)
                 for who in self.service.lost(before)
             ]
-        return Taken(tuple(readings), tuple(flaws), self._facts(load, sampler.usage, valid=not flaws))
+        facts = self._facts(load, sampler.usage, valid=not flaws)
+        return Taken(tuple(readings), tuple(flaws), facts, _by_endpoint(load))
+
+    def _lasting_still(self) -> dict[int, float]:
+        """Who is there since the beginning: helpers that a service starts and ends as it works are its own business."""
+        return {pid: began for pid, began in self.service.snapshot().items() if self.lasting.get(pid) == began}
 
     def _target(self) -> Target:
         return Target(
@@ -116,3 +137,7 @@ class Bench:
             asked=load.asked,
             valid=valid,
         )
+
+
+def _by_endpoint(load: Load) -> Mapping[str, int]:
+    return Counter(record.endpoint for record in load.records)

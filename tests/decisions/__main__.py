@@ -18,6 +18,10 @@ RUN_NOISES = (
 )
 
 
+FAMILY = 3
+"""Percentiles of one endpoint, say."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.decisions", description=bench.__doc__)
     parser.add_argument("--fast", action="store_true", help="a quarter of the jobs")
@@ -57,14 +61,15 @@ def _cell(cell: bench.Cell) -> str:
 
 def whole_runs(pool: ProcessPoolExecutor, runs: int) -> None:
     print(f"\nUnchanged runs of {rules.METRICS} metrics: red of {runs}; pairs taken, all decided (of {runs // 50})")
-    cells = [(*found, correlation) for found in RUN_NOISES for correlation in (0.0, 0.8)]
+    cells = [(*found, *alike) for found in RUN_NOISES for alike in ((0.0, 1), (0.8, 1), (0.8, FAMILY))]
     reds = [pool.submit(bench.reds_in_runs, *cell, runs) for cell in cells]
     costs = [pool.submit(bench.pairs_of_runs, *cell, runs // 50) for cell in cells]
-    for (kind, sd, correlation), red, cost in zip(cells, reds, costs, strict=True):
+    for (kind, sd, correlation, family), red, cost in zip(cells, reds, costs, strict=True):
         own, others = red.result()
         pairs, decided = cost.result()
-        label = f"{kind}, {sd:.0%}, correlation {correlation}"
-        print(f"  {label:46} perfgate {own:3} ({own / runs:.2%})  Mann-Whitney U {others / runs:4.0%}", end="")
+        whose = f" in {rules.METRICS // family} families" if family > 1 else ""
+        label = f"{kind}, {sd:.0%}, correlation {correlation}{whose}"
+        print(f"  {label:58} perfgate {own:3} ({own / runs:.2%})  Mann-Whitney U {others / runs:4.0%}", end="")
         print(f"  {pairs:5.1f} pairs, {decided:4.0%} decided", flush=True)
 
 

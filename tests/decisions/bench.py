@@ -99,31 +99,52 @@ def replayed(metric: str, quiet: bool, jobs: int, files: Sequence[Path]) -> list
     return rows(f"recorded {metric}{', quiet pairs' if quiet else ''}", both)
 
 
-def reds_in_runs(kind: str, sd: float, correlation: float, runs: int) -> tuple[int, int]:
+def reds_in_runs(kind: str, sd: float, correlation: float, family: int, runs: int) -> tuple[int, int]:
     """How many unchanged runs of thirty metrics are red: ours, as if each took all its pairs, and Mann-Whitney's."""
-    source = seeded(kind, sd, correlation, runs)
+    source = seeded(kind, sd, correlation, family, runs)
     own = others = 0
     for _ in range(0, runs, 100):
-        heads, bases = noise.metrics(source, kind, min(100, runs), MOST, rules.METRICS, sd, correlation)
+        heads, bases = unchanged(source, kind, min(100, runs), sd, correlation, family)
         for head, base in zip(np.exp(heads), np.exp(bases), strict=True):
-            own += any(
-                rules.judge(tuple(h), tuple(b), noise.together(kind))[0] is Status.FAIL
-                for h, b in zip(head.tolist(), base.tolist(), strict=True)
-            )
+            answers = judged(head.tolist(), base.tolist(), MOST, noise.together(kind), family)
+            own += any(status is Status.FAIL for status, _ in answers)
             others += bool(rules.mann_whitney(head[:, : rules.ROUNDS], base[:, : rules.ROUNDS]).any())
     return own, others
 
 
-def pairs_of_runs(kind: str, sd: float, correlation: float, runs: int) -> tuple[float, float]:
+def unchanged(
+    source: np.random.Generator, kind: str, runs: int, sd: float, correlation: float, family: int
+) -> tuple[Array, Array]:
+    """Both sides' logarithms, (runs, metrics, pairs): all metrics correlate, or those of a family among themselves."""
+    together = rules.METRICS if family == 1 else family
+    groups = rules.METRICS // together
+    sides = noise.metrics(source, kind, runs * groups, MOST, together, sd, correlation)
+    head, base = (side.reshape(runs, rules.METRICS, MOST) for side in sides)
+    return head, base
+
+
+def judged(
+    heads: Sequence[Sequence[float]], bases: Sequence[Sequence[float]], pairs: int, together: int, family: int
+) -> list[tuple[Status, int]]:
+    """The answers for all metrics of one run after so many pairs; `family` consecutive ones belong together."""
+    sides = [(tuple(h[:pairs]), tuple(b[:pairs])) for h, b in zip(heads, bases, strict=True)]
+    answers = []
+    for place, (head, base) in enumerate(sides):
+        first = place - place % family
+        relatives = [sides[i] for i in range(first, first + family) if i != place]
+        answers.append(rules.judge(head, base, together, relatives=relatives))
+    return answers
+
+
+def pairs_of_runs(kind: str, sd: float, correlation: float, family: int, runs: int) -> tuple[float, float]:
     """What unchanged runs of thirty metrics cost in pairs, and in how many of them no metric is left unsure."""
-    source = seeded("cost", kind, sd, correlation, runs)
-    heads, bases = noise.metrics(source, kind, runs, MOST, rules.METRICS, sd, correlation)
+    source = seeded("cost", kind, sd, correlation, family, runs)
+    heads, bases = unchanged(source, kind, runs, sd, correlation, family)
     taken, decided = [], 0
     for head, base in zip(np.exp(heads).tolist(), np.exp(bases).tolist(), strict=True):
         n = rules.SCHEDULE.first
         while True:
-            sides = [(tuple(h[:n]), tuple(b[:n])) for h, b in zip(head, base, strict=True)]
-            answers = [rules.judge(h, b, noise.together(kind)) for h, b in sides]
+            answers = judged(head, base, n, noise.together(kind), family)
             if n >= MOST or max(needed for _, needed in answers) <= n:
                 break
             n += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from perfgate.judge.conditions import Conditions
 from perfgate.judge.evidence import CHANCE_OF_FALSE_RED, Case
-from perfgate.judge.pairs import CHANCE_OF_ALARM, Schedule, judge_pairs
+from perfgate.judge.pairs import CHANCE_OF_ALARM, Relative, Schedule, judge_pairs
 from perfgate.judge.stretch import TRIM, TRIM_FROM
 from perfgate.model import Better, Metric, Noise, Sample, Scope, Side, Status, Unit
 from perfgate.plan import Selector, Tolerance
 
 Array = NDArray[np.float64]
+Values = tuple[tuple[float, ...], tuple[float, ...]]
+"""Head's and base's, round by round."""
 
 SCHEDULE = Schedule(6, 20)
 TOLERANCE = 0.03
@@ -57,12 +59,21 @@ def judge(
     together: int = 1,
     metrics: int = METRICS,
     conditions: tuple[Conditions, ...] = (),
+    relatives: Sequence[Values] = (),
 ) -> tuple[Status, int]:
-    """The shipped decision, one of `metrics`: its status, and how many pairs it asks for."""
-    case = Case(Sample(METRIC.name, Scope("browse"), head), METRIC, CHANCE_OF_ALARM / metrics)
+    """The shipped decision, one of `metrics`: its status, and how many pairs it asks for.
+
+    `relatives` are both sides of the other metrics of its family; all families are of one size.
+    """
+    case = Case(_sample(head), METRIC, CHANCE_OF_ALARM * (1 + len(relatives)) / metrics)
     schedule = replace(SCHEDULE, together=together)
-    answer = judge_pairs(case, RULE, Sample(METRIC.name, Scope("browse"), base, Side.BASE), schedule, conditions)
+    family = [Relative(METRIC, _sample(h), _sample(b, Side.BASE), RULE) for h, b in relatives]
+    answer = judge_pairs(case, RULE, _sample(base, Side.BASE), schedule, conditions, family)
     return answer.status, answer.needed
+
+
+def _sample(values: tuple[float, ...], side: Side = Side.HEAD) -> Sample:
+    return Sample(METRIC.name, Scope("browse"), values, side)
 
 
 def single_shot(head: Array, base: Array) -> NDArray[np.bool_]:

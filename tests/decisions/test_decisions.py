@@ -26,9 +26,29 @@ def decided(kind: str, sd: float, effect: float, most: int = bench.MOST, jobs: i
 @pytest.mark.parametrize(("kind", "sd"), [("normal", 0.08), ("autocorrelated", 0.04), (noise.LUCK, 0.04)])
 def test_at_most_one_unchanged_run_of_thirty_metrics_in_a_hundred_is_red(kind: str, sd: float) -> None:
     runs = 200
-    own, others = bench.reds_in_runs(kind, sd, 0.0, runs)
+    own, others = bench.reds_in_runs(kind, sd, 0.0, 1, runs)
     assert own <= scipy.stats.binom.ppf(0.999, runs, CHANCE_OF_FALSE_RED)
     assert others > own, "the bench must be able to turn a rule red"
+
+
+@pytest.mark.parametrize(("kind", "sd"), [("normal", 0.3), ("heavy tails (t3)", 0.3)])
+def test_metrics_of_families_make_no_more_unchanged_runs_red(kind: str, sd: float) -> None:
+    """Three percentiles for each of ten endpoints, nearly alike, and so much noise that no tolerance protects them."""
+    runs = 150
+    own, _ = bench.reds_in_runs(kind, sd, 0.8, 3, runs)
+    assert own <= scipy.stats.binom.ppf(0.999, runs, CHANCE_OF_FALSE_RED)
+
+
+def test_one_family_alone_alarms_and_confirms_falsely_in_one_job_of_a_hundred() -> None:
+    """All chance in one family of three: the bound itself, which none of its members may take for itself."""
+    jobs = 1500
+    heads, bases = noise.metrics(bench.seeded("family"), "normal", jobs, bench.MOST, 3, 0.3, 0.8)
+    reds = 0
+    for head, base in zip(np.exp(heads).tolist(), np.exp(bases).tolist(), strict=True):
+        own = [(tuple(h), tuple(b)) for h, b in zip(head, base, strict=True)]
+        answers = [rules.judge(*own[i], metrics=3, relatives=[*own[:i], *own[i + 1 :]]) for i in range(3)]
+        reds += any(status is Status.FAIL for status, _ in answers)
+    assert 0 < reds <= CHANCE_OF_FALSE_RED * jobs
 
 
 @pytest.mark.parametrize(("kind", "sd"), [("normal", 0.3), ("heavy tails (t3)", 0.3)])

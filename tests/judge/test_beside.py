@@ -27,6 +27,7 @@ from perfgate.model import (
     Unit,
     Verdict,
 )
+from perfgate.plan import Rule
 from tests.judge.literals import (
     BLOCKS,
     CALLS,
@@ -105,6 +106,30 @@ def test_what_was_accepted_binds_counts_whatever_base_does() -> None:
     rules, stored = [tolerance("queries.calls", fail=0.0)], {"browse": baseline(sample(CALLS, 4.0))}
     verdict = judge(beside(sample(CALLS, 4.0, 4.0), on_base(sample(CALLS, 3.0, 3.0))), rules, stored)
     assert of(verdict, "queries.calls").status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("accepted", "counted", "said"),
+    [
+        (3.0, 3.0, "unchanged against the baseline of abcdef01"),
+        (4.0, 3.0, "3, was 4 in the baseline of abcdef01"),
+        (2.9, 3.0, "3, was 2.90 in the baseline of abcdef01: within tolerance"),
+    ],
+)
+def test_a_count_says_what_binds_it_also_where_base_has_the_same(accepted: float, counted: float, said: str) -> None:
+    rules, stored = [tolerance("queries.calls", fail=0.5)], {"browse": baseline(sample(CALLS, accepted))}
+    two = beside(sample(CALLS, counted, counted), on_base(sample(CALLS, counted, counted)))
+    bound, unbound = (of(judge(two, rules, known), "queries.calls") for known in (stored, {}))
+    assert bound.because == said
+    assert (bound.against, unbound.against) == ("baseline", "base")
+
+
+def test_every_finding_with_a_reference_says_what_that_is() -> None:
+    rules: list[Rule] = [*FIVE_PER_CENT, limit("response.p95", fail=0.2)]
+    found = judge(beside(latency(1.0), on_base(latency(1.0))), rules, {}).findings
+    assert {f.kind: f.against for f in found} == {"tolerance": "base", "limit": "limit"}
+    added = judge(beside(latency(1.0)), FIVE_PER_CENT, {}).findings
+    assert [(f.reference, f.against) for f in added] == [(None, "")]
 
 
 def test_a_red_that_base_shares_says_so() -> None:

@@ -67,7 +67,23 @@ def test_a_floor_is_missed_from_below(rate: float, status: Status) -> None:
 def test_a_warning_needs_only_the_centre() -> None:
     found = only(judge(run(around(P95, 0.2)), [limit("response.p95", fail=9.0, warn=0.15)], {}))
     assert found.status is Status.WARN
-    assert "200 ms is over the limit of 150 ms" in found.because
+    assert found.because == "200 ms is over the warn limit of 150 ms"
+
+
+@pytest.mark.parametrize(("value", "said"), [(5.0, "5 is over the warn limit of 4"), (7.0, "7 is over the limit of 6")])
+def test_a_count_says_which_of_its_limits_it_is_over(value: float, said: str) -> None:
+    found = only(judge(run(sample(CALLS, value)), [limit("queries.calls", fail=6.0, warn=4.0)], {}))
+    assert found.because == said
+
+
+def test_a_floor_that_warns_says_so() -> None:
+    found = only(judge(run(around(RATE, 50.0)), [limit("response.rate", fail=10, warn=100)], {}))
+    assert found.because == "50.0/s is under the warn floor of 100/s"
+
+
+def test_a_pass_is_told_by_the_limit_that_fails() -> None:
+    found = only(judge(run(sample(CALLS, 3.0)), [limit("queries.calls", fail=6.0, warn=4.0)], {}))
+    assert found.because == "3 is under the limit of 6"
 
 
 @pytest.mark.parametrize("values", [(0.1,), (0.1, 0.2), (0.1, None, 0.2, None)])

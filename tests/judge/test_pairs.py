@@ -73,6 +73,15 @@ def test_what_other_work_on_the_machine_explains_is_not_held_against_head() -> N
     assert judged(crowded(), base, conditions=BUSY).status is Status.PASS
 
 
+def test_values_that_are_not_those_of_the_rounds_are_said_to_be_adjusted() -> None:
+    adjusted = judged(crowded(), steady(len(COMPANY)), conditions=BUSY)
+    assert adjusted.adjusted
+    assert "), adjusted for the machine, allowed 3 %" in adjusted.because
+    plain = judged(crowded(), steady(len(COMPANY)))
+    assert not plain.adjusted
+    assert "adjusted" not in plain.because
+
+
 def test_what_other_work_hides_is_seen_nevertheless() -> None:
     base = steady(len(COMPANY))
     assert judged(crowded(1.1), base).status is Status.UNSURE

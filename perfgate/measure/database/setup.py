@@ -23,6 +23,8 @@ from perfgate.measure.output import writing_to
 if TYPE_CHECKING:
     from perfgate.measure.database.server import ServiceDatabase
 
+COMMAND_TIMEOUT_S = 1800.0
+"""How long one command may take: loading much data is slow, but a migration that waits for a lock never ends."""
 LOG_LINES = 15
 _CREATES_ROLE = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*CREATE\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE | re.DOTALL)
 
@@ -47,7 +49,7 @@ class Setup:
     log: Path
 
     def run(self, entries: Sequence[str]) -> None:
-        """Run all entries. BadRequest for one that is not there, NotMeasured for one that fails."""
+        """Run all entries. BadRequest for one that is not there, NotMeasured for one that fails or does not end."""
         for entry in entries:
             file = self.root / entry
             if file.is_file() and file.suffix == ".sql":
@@ -116,12 +118,14 @@ class Setup:
             except OSError as error:
                 raise BadRequest(f"database.setup: `{entry}` cannot be run: {error}") from error
             try:
-                code = process.wait()
+                outcome = f"ended with exit code {code}" if (code := process.wait(COMMAND_TIMEOUT_S)) else ""
+            except subprocess.TimeoutExpired:
+                outcome = f"took over {COMMAND_TIMEOUT_S / 60:g} min, and was stopped"
             finally:
                 owner.stop(process)  # and what it has left running: nothing may disturb the rounds
-        if code != 0:
+        if outcome:
             said_last = "\n  ".join(_lines_since(self.log, begin)[-LOG_LINES:])
-            raise NotMeasured(f"database.setup: `{entry}` ended with exit code {code}", hint=f"it said:\n  {said_last}")
+            raise NotMeasured(f"database.setup: `{entry}` {outcome}", hint=f"it said:\n  {said_last}")
 
     def _words(self, entry: str) -> list[str]:
         return service.words(entry, self.database.placeholders(), "database.setup")

@@ -56,7 +56,9 @@ def fill(data: Path, installation: Installation, account: Account, owner: Owner,
 
 def cache() -> Path:
     """Where this user's data directories are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perfgate" / "postgres"
+    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    home = told if told.is_absolute() else Path.home() / ".cache"  # by its specification
+    return home / "perfgate" / "postgres"
 
 
 def environment() -> dict[str, str]:
