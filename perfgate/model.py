@@ -339,7 +339,8 @@ class Finding:
     the confidence interval of what was compared, in the metric's unit for limits and relative for tolerances.
     `rule` says where the rule stands (`budgets.yaml:31`), `kind` which sort of rule it is. `needed` is how many rounds
     in all would probably decide what is undecided; 0 where no number of them is known to. `confirming` is an alarm that
-    further rounds are asked to confirm.
+    further rounds are asked to confirm. `against` says what the reference is: "limit", "baseline" or "base", or "".
+    `adjusted` values are not those of the rounds: what the machine made of them is taken out.
     """
 
     metric: str
@@ -357,6 +358,8 @@ class Finding:
     rounds: int = 0
     needed: int = 0
     confirming: bool = False
+    against: str = ""
+    adjusted: bool = False
 
     @property
     def key(self) -> Key:
@@ -370,25 +373,3 @@ class Verdict:
     status: Status
     exit_code: ExitCode
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """A recommendation with its evidence; `verified` says what was measured when it was tried."""
-
-    category: str
-    severity: str
-    title: str
-    evidence: str
-    remedy: str
-    scope: Scope = field(default_factory=Scope)
-    verified: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What `--json` writes and the stages hand to each other: a run, and a verdict once it was judged."""
-
-    run: Run
-    verdict: Verdict | None = None
-    advice: tuple[Advice, ...] = ()

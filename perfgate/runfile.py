@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from perfgate.advice import Advice, Cause
 from perfgate.errors import BadRequest, ExitCode
-from perfgate.model import Advice, Baseline, Finding, Metric, Result, Run, Sample, Side, Status, Verdict
+from perfgate.model import Baseline, Finding, Metric, Run, Sample, Side, Status, Verdict
 from perfgate.plan import TESTS
+from perfgate.result import Result
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -35,7 +37,8 @@ class ResultFile:
     run: Run
     findings: tuple[Finding, ...]
     samples: tuple[Sample, ...]
-    advice: tuple[Advice, ...]
+    advice: tuple[Advice, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def dump_result(result: Result) -> str:
         findings=tuple(map(_expressible, verdict.findings)) if verdict else (),
         samples=result.run.samples,
         advice=result.advice,
+        causes=result.causes,
     )
     plain = _tidy(_results().dump_python(document, mode="json"))
     del plain["run"]["samples"]  # they stand beside the run
@@ -106,8 +110,9 @@ def load_result(text: str, name: str) -> Result:
     _check_sides(document.samples, document.run, name)
     run = replace(document.run, samples=document.samples)
     if document.verdict is None or document.exit_code is None:
-        return Result(run, None, document.advice)
-    return Result(run, Verdict(document.verdict, document.exit_code, document.findings), document.advice)
+        return Result(run, None, document.advice, document.causes)
+    verdict = Verdict(document.verdict, document.exit_code, document.findings)
+    return Result(run, verdict, document.advice, document.causes)
 
 
 def dump_baseline(baseline: Baseline) -> str:

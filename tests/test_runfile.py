@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from perfgate import runfile
 from perfgate.errors import BadRequest, PerfgateError
 from perfgate.judge.verdict import judge
-from perfgate.model import Asked, Baseline, Flaw, FlawKind, Result, Round, Side
+from perfgate.model import Asked, Baseline, Flaw, FlawKind, Round, Side
 from perfgate.plan import TESTS
+from perfgate.result import Result
 from tests.judge.literals import CALLS, P95, around, baseline, limit, run, sample
 
 RESULT = Result(run(around(P95, 0.1), sample(CALLS, 1.0, None), statements={"ab": "SELECT ?"}))
@@ -31,7 +32,7 @@ def test_a_result_is_read_back_as_it_was_written(result: Result) -> None:
 
 def test_a_result_keeps_its_contract() -> None:
     document = json.loads(runfile.dump_result(JUDGED))
-    assert {"schema", "verdict", "exit_code", "run", "findings", "samples", "advice"} == set(document)
+    assert {"schema", "verdict", "exit_code", "run", "findings", "samples", "advice", "causes"} == set(document)
     assert {"commit", "branch", "base", "machine", "started", "seconds"} <= set(document["run"])
     wanted = {"metric", "scope", "unit", "status", "level", "because"}
     wanted |= {"observed", "reference", "change", "interval", "rounds"}

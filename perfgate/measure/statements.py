@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from perfgate.examination import Counters
 
 if TYPE_CHECKING:
     import psycopg
@@ -57,23 +59,7 @@ StatementId = tuple[int, int]
 """Role and queryid: what pg_stat_statements calls a statement within one database, until its tables are made anew."""
 
 
-class Counters(NamedTuple):
-    """What one statement, or several, cost; `seconds` is the time of execution, blocks are of 8 KiB."""
-
-    calls: float = 0.0
-    rows: float = 0.0
-    seconds: float = 0.0
-    blocks: float = 0.0
-    temp_blocks: float = 0.0
-    wal_records: float = 0.0
-
-
 Snapshot = Mapping[StatementId, Counters]
-
-
-def total(counters: Iterable[Counters]) -> Counters:
-    """The sum of counters, column by column."""
-    return Counters(*map(sum, zip(Counters(), *counters, strict=True)))
 
 
 def since(before: Snapshot, after: Snapshot) -> dict[StatementId, Counters]:

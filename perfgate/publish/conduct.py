@@ -155,6 +155,11 @@ def settings(run: Run) -> str:
     return one_line(", ".join(f"{name} = {value}" for name, value in named), LONGEST_LIST)
 
 
+def _longest(run: Run, scenario: str) -> float:
+    """How long the rounds of a scenario were."""
+    return max((taken.seconds for taken in run.rounds if taken.scenario == scenario), default=0.0)
+
+
 def facts(run: Run) -> Iterator[tuple[str, str]]:
     """How it was measured: labels and values."""
     machine = run.machine
@@ -166,7 +171,8 @@ def facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "Postgres", one_line(f"{run.postgres.version} ({run.postgres.provider}){changed}")
     for scenario, asked in run.loads.items():
         if asked.locustfile:
-            load = words.asked(asked, paired=any(taken.side is Side.BASE for taken in run.rounds))
+            paired = any(taken.side is Side.BASE for taken in run.rounds)
+            load = words.asked(asked, paired=paired, seconds=_longest(run, scenario))
             yield "load", one_line(f"{scenario}: {load}", LONGEST_LIST)
     if run.profile:
         yield "profile", one_line(run.profile)

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from perfgate.errors import ExitCode
-from perfgate.model import Advice, Level, Result, Side, Status
+from perfgate.model import Level, Side, Status
 from perfgate.publish import conduct, words
 from perfgate.publish.conduct import Stretch, Trouble
+from perfgate.publish.counsel import Counsel, Reason, counsel, reasons
 from perfgate.publish.figures import Panel, panels
 from perfgate.publish.report import one_line
 from perfgate.publish.rows import WITHOUT_SCENARIO, Group, Row, Scribe, Unruled, grouped
+from perfgate.result import Result
 
 WORST_FIRST = tuple(reversed(Status))
-
-
-@dataclass(frozen=True, slots=True)
-class Counsel:
-    """An advice with its text made harmless."""
-
-    severity: str
-    title: str
-    place: str
-    evidence: str
-    remedy: str
-    verified: str
 
 
 class Digest:
@@ -126,7 +115,17 @@ class Digest:
     @cached_property
     def advice(self) -> tuple[Counsel, ...]:
         """What to do about it, in the order that the advisors gave."""
-        return tuple(_counsel(advice) for advice in self.result.advice)
+        return tuple(map(counsel, self.result.advice))
+
+    @cached_property
+    def hints(self) -> tuple[Counsel, ...]:
+        """The advice that matters least."""
+        return tuple(counsel for counsel in self.advice if counsel.is_hint)
+
+    @cached_property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is red, as far as it is known."""
+        return reasons(self.result.causes)
 
     @cached_property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -167,8 +166,3 @@ class Digest:
     def notes(self) -> tuple[str, ...]:
         """Sentences that the run left for the reader."""
         return tuple(one_line(note) for note in self.run.notes)
-
-
-def _counsel(advice: Advice) -> Counsel:
-    texts = (advice.severity, advice.title, str(advice.scope), advice.evidence, advice.remedy, advice.verified)
-    return Counsel(*(one_line(text, conduct.LONGEST_LIST) for text in texts))

@@ -48,7 +48,8 @@ class Panel:
 def panels(run: Run, scribe: Scribe, rows: Iterable[Row]) -> tuple[Panel, ...]:
     """A panel for each scenario with something in it that needs no attention; what belongs to none comes last."""
     rows = tuple(rows)
-    told = {row.finding.key: (row.observed, row.before) for row in rows if row.observed}
+    plain = [row for row in rows if row.observed and not row.finding.adjusted]
+    told = {row.finding.key: (row.observed, row.before) for row in plain}
     samples = {sample.key: sample for sample in run.samples if sample.side is Side.HEAD}
     vitals = {key: (seen.value, seen.base_value) for key, seen in _unjudged(samples, scribe).items()} | told
     found = []
@@ -116,4 +117,4 @@ def _compared(rows: Sequence[Row]) -> Figure:
         return Figure(moved, None, "unchanged", f"like all {same} checks" if same > 1 else "")
     counts = ", ".join([f"{same} unchanged"] * bool(same) + [f"{better} improved"] * bool(better))
     among = f"moved most of {len(rows)} checks: {counts}".removesuffix(": ") if len(rows) > 1 else ""
-    return Figure(moved, None, moved.change or "improved", among)
+    return Figure(moved, None, moved.moved or "improved", among)

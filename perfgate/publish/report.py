@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Protocol
 
-from perfgate.model import Result
+from perfgate.result import Result
 
 LONGEST_LINE = 500
 LONGEST_BLOCK = 40

@@ -76,6 +76,11 @@ class Row:
         return f"{sides} ({self.change})" if self.change else sides
 
     @property
+    def moved(self) -> str:
+        """The change, and whether the values that it lies between are adjusted ones: those of other rows are not."""
+        return ", ".join(filter(None, (self.change, "adjusted" if self.finding.adjusted else "")))
+
+    @property
     def explained(self) -> bool:
         """Whether the reason already tells the numbers."""
         return all(words.tells(self.because, part) for part in (self.observed, self.reference, self.change))
@@ -183,6 +188,8 @@ class Scribe:
         metric = self.metrics.get(finding.metric)
         if finding.kind == "limit":
             return "floor" if metric and metric.better is Better.HIGHER else "limit"
+        if finding.against:
+            return "base" if finding.against == "base" else "was"
         base = self._values.get((finding.key, Side.BASE), ())
         exact = metric is not None and metric.noise is Noise.EXACT
         return "base" if self._run.base and base and not (exact and finding.reference not in base) else "was"
@@ -192,7 +199,8 @@ class Scribe:
             return ""
         if _family(finding.metric) in self._counted:
             return f"{finding.rounds} passes"
-        return words.rounds(finding.rounds, paired=self._paired(finding))
+        taken = words.rounds(finding.rounds, paired=self._paired(finding))
+        return f"{taken}, adjusted" if finding.adjusted else taken
 
     def _needed(self, finding: Finding) -> str:
         if finding.status is not Status.UNSURE or not finding.needed:

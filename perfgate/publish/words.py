@@ -7,12 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from perfgate.errors import ExitCode
-from perfgate.model import Asked, Finding, Flaw, FlawKind, Level, Result, Side, Status, Unit
+from perfgate.model import Asked, Finding, Flaw, FlawKind, Level, Side, Status, Unit
 from perfgate.publish.report import one_line
+from perfgate.result import Result
 from perfgate.stats import mean_bounds
 from perfgate.units import beside, percent, show
 
 LONGEST_HEADLINE = 160
+LEAST_SPAN = 0.1
+"""Of the mean: how far the ends of a drawing lie apart at least."""
+LENGTHENED_S = 0.05
+"""By how much rounds were longer than asked when that was meant: windows end a moment late on a busy machine."""
+
 _HEADS = {ExitCode.PASSED: "PASSED", ExitCode.FAILED: "FAILED", ExitCode.NOT_MEASURED: "NOT MEASURED"}
 _TOLD = {
     Status.FAIL: "failed",
@@ -114,11 +120,19 @@ def bars(base: Sequence[float | None], head: Sequence[float | None]) -> str:
     present = [value for value in (*base, *head) if value is not None]
     if not base or not head or len(set(present)) < 2:
         return ""
-    low, step = min(present), (max(present) - min(present)) / (len(_BARS) - 1)
+    low, high = spread_out(present)
+    step = (high - low) / (len(_BARS) - 1)
     before, after = (
         "".join("×" if value is None else _BARS[round((value - low) / step)] for value in side) for side in (base, head)
     )
     return f"{before} → {after}"
+
+
+def spread_out(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a drawing of these values: their own, or wider, so that what hardly moves looks as if it did not."""
+    low, high = min(values), max(values)
+    missing = LEAST_SPAN * abs(sum(values) / len(values)) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
 
 
 def tally(counts: Counter[Status]) -> str:
@@ -155,15 +169,16 @@ def span(values: Sequence[float], unit: Unit) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def asked(load: Asked, *, paired: bool = False) -> str:
-    """What was asked of a scenario: who sends how much, for how long."""
+def asked(load: Asked, *, paired: bool = False, seconds: float = 0.0) -> str:
+    """What was asked of a scenario: who sends how much, for how long; and the `seconds` that its rounds took."""
     source = many(load.users, "user") if load.users else ""
     rate = show(load.rate, Unit.PER_SECOND) if load.rate else ""
     workers = many(load.workers, "worker") if load.workers > 1 else ""
     most = rounds(max(load.rounds, load.max_rounds), paired=paired)
     taken = most if load.max_rounds <= load.rounds else f"{load.rounds} to {most}"
     warmup = f" after {show(load.warmup, Unit.SECONDS)} of warm-up" if load.warmup else ""
-    timed = f"{taken} of {show(load.round, Unit.SECONDS)}{warmup}" if load.rounds else ""
+    longer = f", taken as {show(round(seconds, 1), Unit.SECONDS)}" if seconds > load.round + LENGTHENED_S else ""
+    timed = f"{taken} of {show(load.round, Unit.SECONDS)}{longer}{warmup}" if load.rounds else ""
     counted = f"each task counted {many(load.counting, 'time')}" if load.counting else ""
     return ", ".join(filter(None, (load.locustfile, source, rate, workers, timed, counted, f"seed {load.seed}")))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from perfgate.advice import Advice, Cause, Effort, Severity, Trial
 from perfgate.errors import ExitCode
 from perfgate.model import (
-    Advice,
     Asked,
     Better,
     Finding,
@@ -18,7 +18,6 @@ from perfgate.model import (
     Noise,
     Postgres,
     Repeatability,
-    Result,
     Round,
     Run,
     Sample,
@@ -28,6 +27,7 @@ from perfgate.model import (
     Unit,
     Verdict,
 )
+from perfgate.result import Result
 
 P95 = Metric("response.p95", Unit.SECONDS, Better.LOWER, Noise.SAMPLED, "95 of 100 requests are faster.")
 RATE = Metric("response.rate", Unit.PER_SECOND, Better.HIGHER, Noise.SAMPLED, "Answered requests per second.")
@@ -126,7 +126,7 @@ WARNED = Result(
                 status=Status.WARN,
                 metric=P95,
                 scope=CART,
-                because="158 ms is over the limit of 150 ms",
+                because="158 ms is over the warn limit of 150 ms",
                 observed=0.158,
                 reference=0.15,
                 interval=(0.149, 0.167),
@@ -275,20 +275,52 @@ FAILED = Result(
     ),
     (
         Advice(
-            category="statements",
-            severity="high",
-            title="One statement runs once for each row of another",
-            evidence="SELECT … FROM products WHERE category_id = $1 ran 30 times in GET /products, once a category.",
-            remedy="Ask for all categories at once: WHERE category_id = ANY($1).",
+            category="n_plus_one",
+            severity=Severity.HIGH,
+            title="GET /products sends one statement again for each row: 30 calls a request",
+            evidence=("`SELECT … FROM products WHERE category_id = ?` is sent 30 times for 30 rows",),
+            effect="about 29 round trips less a request",
+            effort=Effort.HOURS,
+            remedy="Ask for all categories at once: WHERE category_id = ANY ($1).",
             scope=LOOKUP,
+            verified=(Trial("time for the rows of GET /products, fetched at once", Unit.SECONDS, 0.0051, 0.0003),),
+            code="shop/catalogue.py:41",
         ),
         Advice(
-            category="indexes",
-            severity="medium",
+            category="missing_index",
+            severity=Severity.MEDIUM,
             title="products is read whole for every request",
-            evidence="30 sequential scans of 12,400 rows.",
-            remedy="CREATE INDEX ON products (category_id);",
-            verified="GET /products took 121 ms instead of 412 ms with it",
+            evidence=("30 sequential scans of 12,400 rows.", "Of those, 12,386 are thrown away."),
+            effect="",
+            effort=Effort.MINUTES,
+            remedy="Add an index; on a live database, CONCURRENTLY.",
+            sql=('CREATE INDEX ON "products" ("category_id")',),
+            safe=True,
+            verified=(
+                Trial("blocks of GET /products a request", Unit.COUNT, 712.4, 49.4),
+                Trial("WAL records for each inserted row", Unit.COUNT, 2, 3),
+            ),
+        ),
+        Advice(
+            category="cache_hits",
+            severity=Severity.LOW,
+            title="shared_buffers is small for this data",
+            evidence=("93 % of the blocks were found in the cache.",),
+            effect="",
+            effort=Effort.MINUTES,
+            remedy="Raise it.",
+        ),
+    ),
+    (
+        Cause(
+            "response.p95",
+            Scope("browse", "GET /products"),
+            (
+                "GET /products response.p95 +38 %",
+                "statement `SELECT … FROM products WHERE category_id = ?` now 30 calls a request (was 1)",
+                "shop/catalogue.py:41",
+                "one statement for each row, tried here: time −94 %",
+            ),
         ),
     ),
 )
@@ -493,8 +525,13 @@ def hostile(text: str) -> Result:
         statements={text: text},
         notes=(text,),
     )
-    advice = Advice(text, text, text, text, text, scope, text)
-    return Result(run, Verdict(Status.FAIL, ExitCode.FAILED, findings), (advice,))
+    trials = (Trial(text, Unit.COUNT, 1.0, 2.0),)
+    advice = Advice(
+        text, Severity.HIGH, text, (text,), text, Effort.HOURS, text, scope, (text,), True, trials, text, (text,)
+    )
+    hint = replace(advice, severity=Severity.LOW)
+    causes = (Cause(text, scope, (text, text)),)
+    return Result(run, Verdict(Status.FAIL, ExitCode.FAILED, findings), (advice, hint), causes)
 
 
 def many(count: int) -> Result:

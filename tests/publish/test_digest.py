@@ -14,7 +14,6 @@ from perfgate.model import (
     Metric,
     Noise,
     Repeatability,
-    Result,
     Round,
     Run,
     Sample,
@@ -29,6 +28,7 @@ from perfgate.publish.reports.junit import JUnit
 from perfgate.publish.reports.markdown import Markdown
 from perfgate.publish.reports.terminal import Terminal
 from perfgate.publish.rows import Row
+from perfgate.result import Result
 
 from .literals import (
     BESIDE,
@@ -93,6 +93,35 @@ def test_what_is_undecided_says_what_would_decide_it(
 ) -> None:
     finding = found(Status.UNSURE, P95, PRODUCTS, "", 1, 1, rounds=6, kind=kind, needed=needed)
     assert row(finding, beside(P95, base)).needed == told
+
+
+def test_pairs_whose_values_were_adjusted_say_so() -> None:
+    finding = found(Status.PASS, P95, PRODUCTS, "", 1, 1, rounds=2)
+    run = beside(P95, (0.1, 0.2))
+    assert row(replace(finding, adjusted=True), run).evidence == "2 pairs of rounds, adjusted"
+    assert row(finding, run).evidence == "2 pairs of rounds"
+
+
+def test_a_figure_that_was_adjusted_differs_from_the_plain_one_with_a_word() -> None:
+    whole = Scope("browse")
+    samples = tuple(Sample(P95.name, whole, (v, v), side) for v, side in ((0.776, Side.HEAD), (0.7, Side.BASE)))
+    run = replace(QUIET, base="abc12345", samples=samples)
+    adjusted = replace(found(Status.PASS, P95, whole, "", 0.762, 0.7, 0.089, rounds=2), adjusted=True, against="base")
+    limited = found(Status.PASS, P95, whole, "", 0.776, 1.0, rounds=2, kind="limit")
+    for order in ((adjusted, limited), (limited, adjusted)):
+        result = Result(run, Verdict(Status.PASS, ExitCode.PASSED, order))
+        (panel,) = Digest(result).panels
+        assert panel.vitals == (("response.p95", "776 ms", "700 ms"),)
+        assert "+8.9 %, adjusted" in [figure.told for figure in panel.figures]
+        assert "+8.9 %, adjusted" in Terminal().render(result)
+        assert '<td class="n">762 ms</td><td class="n">+8.9 %, adjusted</td>' in Html().render(result)
+
+
+@pytest.mark.parametrize(("against", "told"), [("baseline", "was"), ("base", "base")])
+def test_what_binds_is_shown_also_where_the_other_is_equal(against: str, told: str) -> None:
+    equal = replace(found(Status.PASS, CALLS, PRODUCTS, "", 4.0, 4.0), against=against)
+    shown = row(equal, beside(CALLS, (4.0, 4.0)))
+    assert (shown.against, shown.reference, shown.before) == (told, "4", "4")
 
 
 @pytest.mark.parametrize(

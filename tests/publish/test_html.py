@@ -3,16 +3,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from perfgate.model import Result, Status, Unit
+from perfgate.model import Status, Unit
 from perfgate.publish.digest import Digest
 from perfgate.publish.report import clean
 from perfgate.publish.reports.html import Html, strip
+from perfgate.result import Result
 
-from .literals import ALL, FAILED, HOSTILE, hostile
+from .literals import ALL, BESIDE, FAILED, HOSTILE, hostile
 
 WITHOUT_END = {"meta", "input", "path", "rect"}
 
@@ -121,6 +123,22 @@ def test_a_higher_value_is_drawn_higher_and_every_dot_inside() -> None:
     assert all(0 < x < 240 and 0 < y < 48 for x, y in dots)
     assert drawing.line is not None
     assert drawing.line < min(heights.values())  # the floor of 100/s lies above them all
+
+
+def test_flat_memory_is_drawn_flat() -> None:
+    (row,) = [row for row in Digest(BESIDE).rows if row.finding.metric == "memory.peak"]
+    flat = replace(row, head=(50.0e6, 50.1e6, 50.2e6), base=(50.0e6, 50.1e6))
+    drawing = strip(flat, 120, 40, lined=False)
+    assert drawing
+    heights = [float(y) for y in re.findall(r"M[\d.]+ ([\d.]+)h0", drawing.head + drawing.base)]
+    assert len(heights) == 5
+    assert max(heights) - min(heights) < 0.1 * 40
+
+
+def test_what_base_showed_stands_below_a_figure_and_not_beside_it() -> None:
+    page = Html().render(BESIDE)
+    assert "<small>base 213 MB</small>" in page
+    assert ".panel .numbers small { display: block; }" in page
 
 
 def test_one_value_is_not_drawn() -> None:

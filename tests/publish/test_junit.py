@@ -6,10 +6,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from perfgate.errors import ExitCode
-from perfgate.model import Result, Status, Verdict
+from perfgate.model import Status, Verdict
 from perfgate.publish.digest import Digest
 from perfgate.publish.report import one_line
 from perfgate.publish.reports.junit import JUnit
+from perfgate.result import Result
 
 from .literals import ALL, CALLS, CART, FAILED, HOSTILE, QUIET, found, hostile
 

@@ -75,7 +75,7 @@ def test_hostile_text_adds_no_link_image_or_heading_to_the_report(text: str) -> 
     inside = {c.content for t in tokens for c in t.children or [] if c.type == "html_inline"}
     assert inside <= OURS
     headings = [token.tag for token in tokens if token.type == "heading_open"]
-    assert headings == ["h2", "h3", "h3"]
+    assert headings == ["h2", "h3", "h3", "h3"]
 
 
 def test_what_passed_is_folded_and_what_failed_is_not() -> None:

@@ -12,10 +12,11 @@ from typing import ClassVar
 import pytest
 
 from perfgate.errors import BadRequest, ExitCode
-from perfgate.model import Level, Result, Status, Verdict
+from perfgate.model import Level, Status, Verdict
 from perfgate.publish import reports
 from perfgate.publish.digest import Digest
 from perfgate.publish.report import Report, clean, inert, last_lines, one_line
+from perfgate.result import Result
 
 from . import literals
 from .write_golden import CASES, file_of

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfgate.errors import ExitCode
-from perfgate.model import Flaw, FlawKind, Result, Side, Status, Unit, Verdict
+from perfgate.model import Asked, Flaw, FlawKind, Side, Status, Unit, Verdict
 from perfgate.publish import words
+from perfgate.result import Result
 
 from .literals import ALL, CALLS, CART, NOT_MEASURED, P95, PRODUCTS, QUIET, found
 
@@ -131,6 +132,35 @@ def test_both_sides_are_drawn_on_one_scale_with_gaps_where_a_round_gave_nothing(
     assert words.bars((1.0, None), (2.0, 1.5)) == "▁× → █▅"
     assert words.bars((), (1.0,)) == ""
     assert words.bars((3.0,), (3.0,)) == ""
+
+
+def test_what_hardly_moves_is_not_drawn_as_a_cliff() -> None:
+    flat = words.bars((50.0e6, 50.1e6), (50.0e6, 50.2e6))
+    assert set(flat) <= set("▄▅ →"), flat
+    assert words.bars((50.0e6, 50.1e6), (58.0e6, 58.1e6)) == "▁▁ → ██"
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ((100.0, 102.0), (95.95, 106.05)),
+        ((95.0, 105.0), (95.0, 105.0)),
+        ((90.0, 110.0), (90.0, 110.0)),
+        ((-102.0, -100.0), (-106.05, -95.95)),
+        ((0.0, 0.0), (0.0, 0.0)),
+    ],
+)
+def test_a_drawing_spans_a_tenth_of_the_mean_at_least(values: tuple[float, float], ends: tuple[float, float]) -> None:
+    assert words.spread_out(values) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.0, "of 2 s after"), (2.04, "of 2 s after"), (3.02, "of 2 s, taken as 3 s after"), (2.6, "taken as 2.60 s")],
+)
+def test_rounds_that_were_made_longer_say_how_long_they_were(seconds: float, told: str) -> None:
+    load = Asked(locustfile="x.py", users=8, warmup=2.0, round=2.0, rounds=6, max_rounds=20)
+    assert told in words.asked(load, seconds=seconds)
 
 
 @pytest.mark.parametrize(

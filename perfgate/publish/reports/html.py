@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from perfgate.model import Result, Unit
+from perfgate.model import Unit
 from perfgate.publish import words
 from perfgate.publish.conduct import Trouble
 from perfgate.publish.digest import Digest
 from perfgate.publish.report import quoted
 from perfgate.publish.rows import Row, Unruled, Values
+from perfgate.result import Result
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -99,7 +100,8 @@ def strip(row: Row | Unruled, width: int, height: int, lined: bool = True) -> St
     if len(set(present)) < 2:
         return None
     marks = present if line is None else [*present, line]
-    canvas = _Canvas(min(marks), max(marks), width, height, len(row.base) + len(row.head) + bool(row.base))
+    low, high = words.spread_out(marks)
+    canvas = _Canvas(low, high, width, height, len(row.base) + len(row.head) + bool(row.base))
     after = len(row.base) + 1 if row.base else 0
     return Strip(
         width=width,

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 from xml.etree import ElementTree as ET
 
-from perfgate.model import Level, Result, Status
+from perfgate.model import Level, Status
 from perfgate.publish.digest import Digest
 from perfgate.publish.report import one_line
 from perfgate.publish.rows import WITHOUT_SCENARIO, Row
+from perfgate.result import Result
 
 
 class JUnit:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perfgate.model import Result
 from perfgate.publish import words
 from perfgate.publish.conduct import Stretch, Trouble
-from perfgate.publish.digest import Counsel, Digest
+from perfgate.publish.counsel import Counsel, Reason
+from perfgate.publish.digest import Digest
 from perfgate.publish.report import quoted
 from perfgate.publish.rows import Group, Row, Unruled
+from perfgate.result import Result
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _INLINE = re.compile(r"[!\"#$&*:<>@\[\\\]^_`{|}~]")
@@ -139,8 +140,13 @@ def _sections(digest: Digest) -> Iterator[_Section]:
         for group in digest.attention:
             counts[group.status] += len(group.rows)
         yield _Section(f"### {words.tally(counts)}\n\n{table.head}", tuple(map(table.group, digest.attention)))
-    if digest.advice:
-        yield _Section("### Advice\n", tuple(map(_advice, digest.advice)))
+    if digest.reasons:
+        yield _Section("### Why\n", tuple(map(_reason, digest.reasons)))
+    advice = [counsel for counsel in digest.advice if not counsel.is_hint]
+    if advice:
+        yield _Section("### Advice\n", tuple(map(_advice, advice)))
+    if digest.hints:
+        yield _folded(words.many(len(digest.hints), "hint"), "", map(_advice, digest.hints))
     for scenario, rows in digest.quiet:
         title = f"{prose(scenario)}: {words.tally(Counter(row.status for row in rows))}"
         yield _folded(title, table.head, (table.line(row, code(row.name)) for row in rows))
@@ -206,11 +212,19 @@ def _trouble(trouble: Trouble) -> _Section:
     return _Section(f"**{prose(trouble.title)}**: {prose(trouble.because)}", (f"\n<pre>{log}</pre>",) if log else ())
 
 
+def _reason(reason: Reason) -> str:
+    more = f" and {len(reason.seen) - _MOST_NAMES} more" if len(reason.seen) > _MOST_NAMES else ""
+    seen = f"**{prose(', '.join(reason.seen[:_MOST_NAMES]) + more)}**"
+    return f"- {_lines(seen, *(f'⇐ {prose(step)}' for step in reason.steps))}"
+
+
 def _advice(counsel: Counsel) -> str:
-    about = ", ".join(filter(None, (counsel.severity, counsel.place)))
-    tried = f"Tried: {counsel.verified}" if counsel.verified else ""
-    told = _lines(prose(counsel.evidence), prose(counsel.remedy), prose(tried))
-    return f"- **{prose(counsel.title)}** ({prose(about)})<br>{told}"
+    place = f"At {counsel.code}" if counsel.code else ""
+    sql = _lines(*map(code, counsel.sql))
+    tried = _lines(*(prose(f"Tried: {figure}") for figure in counsel.tried))
+    effect = f"Expect {counsel.effect}" if counsel.effect else ""
+    told = (*map(prose, counsel.evidence), prose(place), prose(counsel.remedy), sql, tried, prose(effect))
+    return f"- **{prose(counsel.title)}** ({prose(counsel.about)})<br>{_lines(*told)}"
 
 
 def _sample(sample: Unruled) -> str:

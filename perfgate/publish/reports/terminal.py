@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TextIO
 
-from perfgate.model import Result, Status
+from perfgate.model import Status
 from perfgate.publish import words
 from perfgate.publish.conduct import Trouble
-from perfgate.publish.digest import Counsel, Digest
+from perfgate.publish.counsel import Counsel, Reason
+from perfgate.publish.digest import Digest
 from perfgate.publish.report import inert
 from perfgate.publish.rows import Group, Row
 from perfgate.publish.sheet import LABEL, Sheet
+from perfgate.result import Result
 
 PLAIN_WIDTH = 100
 NARROWEST = 40
@@ -30,6 +32,9 @@ _STYLES = {
     Status.IMPROVED: "green",
     Status.PASS: "green",
 }
+MOST_SEEN = 3
+"""Findings named before their cause."""
+MOST_HINTS = 5
 _BASE_COLUMN = 1
 """Of a table's numbers, the one that a narrow terminal goes without."""
 _SIGNS = {"limit": "≤ ", "floor": "≥ ", "was": "was ", "base": "base ", "": ""}
@@ -73,7 +78,12 @@ def _story(sheet: Sheet, digest: Digest) -> None:
             _trouble(sheet, block)
         else:
             _group(sheet, block)
-    _advice(sheet, digest.advice)
+    for reason in digest.reasons:
+        _reason(sheet, reason)
+    for counsel in digest.advice:
+        if not counsel.is_hint:
+            _counsel(sheet, counsel)
+    _hints(sheet, digest.hints)
     for scenario, rows in digest.quiet:
         _passed(sheet, scenario, rows)
     _unruled(sheet, digest)
@@ -114,17 +124,36 @@ def _trouble(sheet: Sheet, trouble: Trouble) -> None:
         sheet.quoted(line)
 
 
-def _advice(sheet: Sheet, advice: Iterable[Counsel]) -> None:
-    for counsel in advice:
+def _reason(sheet: Sheet, reason: Reason) -> None:
+    sheet.space()
+    shown = ", ".join(reason.seen[:MOST_SEEN])
+    more = f" and {len(reason.seen) - MOST_SEEN} more" if len(reason.seen) > MOST_SEEN else ""
+    sheet.labelled("WHY", f"{shown}{more}", "bold blue", title="bold")
+    for step in reason.steps:
+        sheet.prose(f"⇐ {step}", indent=LABEL)
+
+
+def _hints(sheet: Sheet, hints: Sequence[Counsel]) -> None:
+    for counsel in hints[:MOST_HINTS]:
         sheet.space()
-        sheet.labelled("ADVICE", counsel.title, "bold blue", title="bold", aside=_about(counsel))
-        sheet.prose(counsel.evidence, indent=LABEL)
-        sheet.prose(counsel.remedy, indent=LABEL)
-        sheet.prose(f"Tried: {counsel.verified}" if counsel.verified else "", "green", indent=LABEL)
+        sheet.labelled("HINT", counsel.title, "blue", title="", aside=f"({counsel.place})" if counsel.place else "")
+        sheet.prose(" ".join(counsel.evidence), "dim", indent=LABEL)
+    if len(hints) > MOST_HINTS:
+        sheet.prose(f"and {words.many(len(hints) - MOST_HINTS, 'hint')} more in the result", "dim", indent=LABEL)
 
 
-def _about(counsel: Counsel) -> str:
-    return f"({', '.join(filter(None, (counsel.severity, counsel.place)))})"
+def _counsel(sheet: Sheet, counsel: Counsel) -> None:
+    sheet.space()
+    sheet.labelled("ADVICE", counsel.title, "bold blue", title="bold", aside=f"({counsel.about})")
+    for sentence in counsel.evidence:
+        sheet.prose(sentence, indent=LABEL)
+    sheet.prose(f"At {counsel.code}" if counsel.code else "", indent=LABEL)
+    sheet.prose(counsel.remedy, indent=LABEL)
+    for statement in counsel.sql:
+        sheet.prose(statement, "cyan", indent=LABEL)
+    for tried in counsel.tried:
+        sheet.prose(f"Tried: {tried}", "green", indent=LABEL)
+    sheet.prose(f"Expect {counsel.effect}" if counsel.effect else "", indent=LABEL)
 
 
 def _passed(sheet: Sheet, scenario: str, rows: Sequence[Row]) -> None:
@@ -165,7 +194,7 @@ def _room(sheet: Sheet, columns: Iterable[Sequence[str]]) -> int:
 def _numbers(row: Row) -> tuple[str, ...]:
     """What was seen, what it was or may be, and the change; the base's value too where that is not the reference."""
     beside = f"base {row.before}" if row.before and row.against != "base" else ""
-    return row.observed, beside, f"{_SIGNS[row.against]}{row.reference}", row.change
+    return row.observed, beside, f"{_SIGNS[row.against]}{row.reference}", row.moved
 
 
 def _unruled(sheet: Sheet, digest: Digest) -> None:
