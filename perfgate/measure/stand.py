@@ -76,7 +76,7 @@ class Stand:
             entries = [e for e in asked.setup if self.side is Side.HEAD or not e.endswith(".sql") or self._has(e)]
             self.database.setup(entries, self.root, self._settled_env(), self.log("setup"))
             if asked.prepare:
-                with self._started("prepare", {}) as running:
+                with self.started("prepare", {}) as running:
                     self._run_prepare(asked.prepare, running)
             self.database.freeze()
 
@@ -104,14 +104,19 @@ class Stand:
     @contextmanager
     def fresh(self, name: str, env: Mapping[str, str] | None = None) -> Iterator[RunningService]:
         """The service just started, with `env` added, over the database as it was frozen; stopped at the end."""
+        self.restore()
+        with self.started(name, env or {}) as running:
+            yield running
+
+    def restore(self) -> None:
+        """Put the database, if there is one, back to what was frozen."""
         if self.database is not None:
             with self.watch("database restore"):
                 self.database.restore()
-        with self._started(name, env or {}) as running:
-            yield running
 
     @contextmanager
-    def _started(self, name: str, env: Mapping[str, str]) -> Iterator[RunningService]:
+    def started(self, name: str, env: Mapping[str, str]) -> Iterator[RunningService]:
+        """The service just started, with `env` added, over the database as it is; stopped at the end."""
         placeholders = self.database.placeholders() if self.database else {}
         with ExitStack() as stack:
             with self.watch("service start"):

@@ -244,6 +244,13 @@ def test_two_that_fill_an_empty_cache_at_once_both_succeed(cache: Path) -> None:
     assert len(list(cache.iterdir())) == 1
 
 
+@pytest.mark.parametrize("told", ["", "relative/cache", "./cache"])
+def test_a_cache_folder_that_is_not_absolute_is_none(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", told)
+    monkeypatch.setenv("HOME", "/home/of/somebody")
+    assert template.cache() == Path("/home/of/somebody/.cache/perfgate/postgres")
+
+
 def test_the_cache_is_closed_to_others_and_keeps_the_entries_used_last(owner: Owner, cache: Path) -> None:
     cache.mkdir(parents=True)
     for index in range(6):

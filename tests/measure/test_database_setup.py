@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
-from perfgate.measure.database import Server, ServiceDatabase
+from perfgate.measure.database import Server, ServiceDatabase, setup
 
 PRINT_VARIABLES = "import os; print(*(os.environ.get(n) for n in ('PGHOST', 'PGHOSTADDR', 'DATABASE_URL', 'EXTRA')))"
 
@@ -172,6 +172,20 @@ def test_what_a_command_leaves_running_is_stopped(database: ServiceDatabase, tmp
     )
     database.setup(["python daemon.py"], tmp_path, {}, log)
     left = Path(f"/proc/{log.read_text().splitlines()[1]}/stat")
+    assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_command_that_does_not_end_is_stopped_and_not_measured(
+    database: ServiceDatabase, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "COMMAND_TIMEOUT_S", 3.0)
+    (tmp_path / "hangs.sh").write_text("echo $$\nexec sleep 1000\n")
+    error = failure(database, tmp_path, log, "sh hangs.sh")
+    assert isinstance(error, NotMeasured)
+    assert "`sh hangs.sh` took over 0.05 min, and was stopped" in str(error)
+    pid = log.read_text().splitlines()[1]
+    assert pid in error.hint
+    left = Path(f"/proc/{pid}/stat")
     assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] == "Z"
 
 

@@ -11,14 +11,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from perfgate.examination import Counters, total
 from perfgate.measure.collector import Collector, Reading, Stretch, Target
 from perfgate.measure.fingerprint import fingerprint, normalise
 from perfgate.measure.statements import (
     APPLICATION,
     OWN,
-    Counters,
     Snapshot,
     StatementId,
     Statements,
@@ -26,7 +26,6 @@ from perfgate.measure.statements import (
     is_foreign_key_check,
     shrunk,
     since,
-    total,
 )
 from perfgate.model import Better, Comparable, Flaw, FlawKind, Metric, Noise, Scope, Unit
 
@@ -78,20 +77,26 @@ SELECT clock_timestamp(), count(*), count(*) FILTER (WHERE state_change > %(sinc
 """
 
 
+class Look(NamedTuple):
+    """What one request used; `late` when the database was still busy after `PATIENCE_S`."""
+
+    endpoint: str
+    used: Snapshot
+    late: bool
+
+
 @dataclass
 class CountingPass:
-    """One counting pass over one database: what each endpoint asked for so far.
+    """One counting pass over one database: what each request asked for so far.
 
-    `settle` is for how many seconds the database must have been quiet. `vain` counts the requests after which it was
-    not within `PATIENCE_S`; `connected` says whether anybody was seen in it at all.
+    `settle` is for how many seconds the database must have been quiet; `connected` says whether anybody was seen in it
+    at all.
     """
 
     database: ServiceDatabase
     settle: float
-    requests: Counter[str] = field(default_factory=Counter)
-    vain: Counter[str] = field(default_factory=Counter)
     connected: bool = False
-    used: dict[str, list[Snapshot]] = field(default_factory=lambda: defaultdict(list))
+    looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._statements = Statements.of(self.database.server.monitor, self.database.name)
@@ -99,6 +104,16 @@ class CountingPass:
         self._before: Snapshot | None = None
         self._losses: tuple[object, ...] = ()
         self._shrunk = False
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How many requests each endpoint had."""
+        return Counter(look.endpoint for look in self.looks)
+
+    @property
+    def vain(self) -> Counter[str]:
+        """After how many of them the database did not come to rest."""
+        return Counter(look.endpoint for look in self.looks if look.late)
 
     @property
     def complete(self) -> bool:
@@ -112,9 +127,7 @@ class CountingPass:
         if self._before is None:
             self._losses = self._statements.losses()
         else:
-            self.requests[endpoint] += 1
-            self.vain[endpoint] += not quiet
-            self.used[endpoint].append(since(self._before, after))
+            self.looks.append(Look(endpoint, since(self._before, after), late=not quiet))
             self._shrunk = self._shrunk or shrunk(self._before, after)
         self._before = after
 
@@ -179,7 +192,7 @@ class Queries(Collector):
         if not complete:
             self.flaws = (_evicted(target),)
             return list(self._nothing(self._pass, self.flaws[0].because))
-        if not self._pass.connected and not any(map(any, self._pass.used.values())):
+        if not self._pass.connected and not any(look.used for look in self._pass.looks):
             used = self._pass.database.name
             return list(self._nothing(self._pass, f"nobody used the database {used}: does the service connect to it?"))
         named = {statement: fingerprint(text) for statement, text in texts.items()}
@@ -205,13 +218,13 @@ def _readings(counting: CountingPass, named: Mapping[StatementId, str], unsent: 
     all_together: list[Counters] = []
     for endpoint, requests in sorted(counting.requests.items()):
         by_name: dict[str, list[Counters]] = defaultdict(list)
-        for snapshot in counting.used[endpoint]:
-            for statement, counters in snapshot.items():
+        for look in counting.looks:
+            for statement, counters in look.used.items() if look.endpoint == endpoint else ():
                 if statement in named:
                     by_name[named[statement]].append(counters)
         sums = {name: total(counters) for name, counters in by_name.items()}
         sums |= {name: sums[name]._replace(calls=0.0, rows=0.0) for name in sums.keys() & unsent}
-        note = _restless(counting.vain[endpoint], requests)
+        note = _restless(counting.vain[endpoint], requests) or _uneven(counting, endpoint, named.keys())
         yield from _per_request(sums.values(), requests, Scope(endpoint=endpoint), note)
         for name, counters in sorted(sums.items()):
             yield from _per_request([counters], requests, Scope(endpoint=endpoint, statement=name), note)
@@ -227,6 +240,20 @@ def _restless(vain: int, requests: int) -> str:
         f"after {vain} of {requests} requests the database was still busy {PATIENCE_S:g} s later: "
         "some statements may be counted to the request that came next"
     )
+
+
+def _uneven(counting: CountingPass, endpoint: str, known: Set[StatementId]) -> str:
+    """How calls differ between the requests of an endpoint, if they do: a mean that is no whole number says it too."""
+    calls = [
+        sum(counters.calls for statement, counters in look.used.items() if statement in known)
+        for look in counting.looks
+        if look.endpoint == endpoint
+    ]
+    fewest, most = min(calls), max(calls)
+    if fewest == most:
+        return ""
+    words = f"{fewest:g} to {most:g} statements a request"
+    return f"{words}: more at first, as when a cache fills" if calls[0] == most and most not in calls[1:] else words
 
 
 def _per_request(counters: Iterable[Counters], requests: int, scope: Scope, note: str) -> Iterator[Reading]:

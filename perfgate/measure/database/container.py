@@ -69,7 +69,9 @@ def start(plan: Database, engine: Engine, owner: Owner, say: Callable[[str], Non
         access, monitor = running.connect(password)
         with closing(monitor):
             settings.check_known(monitor, plan.settings)
-            server = Server("docker", access, monitor, owner, running.last_words, running.pid())
+            server = Server(
+                "docker", access, monitor, owner, running.last_words, running.pid(), read_log=running.read_log
+            )
             say(f"database: PostgreSQL {server.version} from image {plan.image}")
             yield server
     finally:
@@ -112,6 +114,11 @@ class _Running:
 
     def last_words(self) -> str:
         return "\n  ".join(["the last lines of its log:", *self._log().splitlines()[-LOG_LINES:]])
+
+    def read_log(self) -> str:
+        """All that the server has written so far. NotMeasured where the daemon does not give it."""
+        with _reporting("reading the log of Postgres"):
+            return self.container.logs().decode(errors="replace")
 
     def _port(self) -> int:
         return int(self.container.attrs["NetworkSettings"]["Ports"][PORT][0]["HostPort"])

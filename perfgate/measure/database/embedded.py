@@ -67,7 +67,9 @@ def start(plan: Database, owner: Owner, say: Callable[[str], None]) -> Iterator[
     try:
         settings.check_known(monitor, plan.settings)
         with closing(monitor):
-            yield Server("embedded", access, monitor, owner, embedded.last_words, embedded.pid)
+            yield Server(
+                "embedded", access, monitor, owner, embedded.last_words, embedded.pid, read_log=embedded.read_log
+            )
     finally:
         embedded.stop()
 
@@ -117,7 +119,7 @@ class _Embedded:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     def last_words(self) -> str:
-        lines = self._log().splitlines()[-LOG_LINES:]
+        lines = self.read_log().splitlines()[-LOG_LINES:]
         return "\n  ".join(["the last lines of its log:", *lines])
 
     def _spawn(self, port: int) -> None:
@@ -137,13 +139,14 @@ class _Embedded:
         assert self.process is not None
         if self.process.poll() is None:
             return
-        log = self._log()
+        log = self.read_log()
         if "could not create any TCP/IP sockets" in log:
             raise _PortTaken
         problem = settings.rejected(log, self.overrides, lambda: installations.known_settings(self.program))
         raise problem or NotMeasured("Postgres did not start", hint=self.last_words())
 
-    def _log(self) -> str:
+    def read_log(self) -> str:
+        """All that the server has written so far."""
         return (self.folder / "log").read_text(errors="replace")
 
 

@@ -15,7 +15,7 @@ from psycopg.errors import InsufficientPrivilege
 from perfgate.errors import NotMeasured
 from perfgate.measure.database import properties
 from perfgate.measure.database.access import Access, may_create, reporting, said
-from perfgate.measure.database.settings import OLDEST, differing
+from perfgate.measure.database.settings import EXPLAINING, OLDEST, differing
 from perfgate.measure.database.setup import Setup
 from perfgate.measure.ownership import Owner
 
@@ -35,7 +35,8 @@ class Server:
     made here that differ from what Postgres was built with; `pid` is the postmaster where it can be seen from here.
 
     `per_database` are settings that each database gets, where the server's own cannot be changed; `dropped_through` is
-    the URL through which databases are dropped one by one, where the server stays; `last_words` reads its log.
+    the URL through which databases are dropped one by one, where the server stays; `last_words` reads the end of its
+    log, `read_log` all of it, and is None where the log is somebody else's.
     """
 
     provider: str
@@ -47,6 +48,7 @@ class Server:
     _created: bool = field(default=False, init=False)
     per_database: Mapping[str, str] = field(default_factory=dict)
     dropped_through: str = ""
+    read_log: Callable[[], str] | None = None
     version: str = field(init=False)
     settings: Mapping[str, str] = field(init=False)
 
@@ -102,6 +104,10 @@ class Server:
         """Write everything out now and not during a round; left out where the role may not."""
         with suppress(InsufficientPrivilege):
             self.monitor.execute("CHECKPOINT")
+
+    def mark(self, word: str) -> None:
+        """Write a line that ends in `word` into the server's log: what stands before it happened before."""
+        self.monitor.execute(sql.SQL("DO {}").format(sql.Literal(f"BEGIN RAISE LOG '{word}'; END")))
 
     def forget(self, database: str) -> None:
         """Drop the counts of a database that goes: nobody can ask for them, and their room is needed."""
@@ -190,6 +196,12 @@ class ServiceDatabase:
     def setup(self, entries: Sequence[str], root: Path, env: Mapping[str, str], log: Path) -> None:
         """Run SQL files and commands, in order, with paths relative to `root`; see `Setup`."""
         Setup(self, root, env, log).run(entries)
+
+    def explain_all(self) -> None:
+        """Have every statement of coming sessions explained in the server's log, until the next `restore`."""
+        with self.server.reporting(f"setting up database {self.name}"):
+            for name, value in EXPLAINING.items():
+                self.server.monitor.execute(properties.setting(self.name, "", name, value))
 
     def freeze(self) -> None:
         """Make the present content what every `restore` brings back, vacuumed and analysed. Ends all connections."""

@@ -58,6 +58,21 @@ CHOSEN: Mapping[str, str] = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
+# Every statement's plan and parameters, and what each node really did; the clock is not read for each row.
+EXPLAINING: Mapping[str, str] = {
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_wal": "on",
+    "auto_explain.log_timing": "off",
+    "auto_explain.log_verbose": "on",
+    "auto_explain.log_format": "json",
+    "auto_explain.log_level": "log",
+    "auto_explain.sample_rate": "1",
+    # Before 16 a plan comes without parameters: they stand in the line about the statement that follows.
+    "log_min_duration_statement": "0",
+    "log_parameter_max_length": "-1",
+}
 # What perfgate needs for itself: where the server listens, what it writes where, where its extension is found.
 RESERVED = frozenset(
     {

@@ -48,7 +48,8 @@ class Load:
     `records` are the answered requests that were due, or sent, within a window of `seconds`. `asked` and `reached` are
     task starts per second in an open model; in a closed one `asked` is None, and `reached` requests per second.
     `generator_cpu` is the share of a core that the busiest generating process used, `lag` the worst median delay of an
-    event loop, in seconds. `errors` counts failures by text ("GET /x: 500 Internal Server Error").
+    event loop, in seconds. `errors` counts failures by text ("GET /x: 500 Internal Server Error"), `unanswered`
+    requests that nobody answered in time by endpoint.
     """
 
     scenario: str
@@ -61,6 +62,7 @@ class Load:
     lag: float
     flaws: tuple[Flaw, ...] = ()
     errors: Mapping[str, int] = field(default_factory=dict)
+    unanswered: Mapping[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -134,8 +136,8 @@ class Generator:
         self._raise_if_refused(reply)
         self._is_ready = True
 
-    def count(self, url: str, observe: Callable[[str], None]) -> Load:
-        """The counting pass: every task of every user class `plan.counting` times, in order, one request at a time.
+    def count(self, url: str, observe: Callable[[str], None], cycles: int | None = None) -> Load:
+        """The counting pass: every task of every user class `cycles` (`plan.counting`) times, one request at a time.
 
         `observe` is called with "" before the first request that counts, and with the endpoint after each one that
         was answered, while nothing else is sent.
@@ -148,24 +150,28 @@ class Generator:
             return reply
 
         plan = self.plan
-        order = Order(url=url, index=0, seed=plan.seed, timeout=plan.timeout, cycles=plan.counting)
+        order = Order(url=url, index=0, seed=plan.seed, timeout=plan.timeout, cycles=cycles or plan.counting)
         return self._play("count", order, watch)
 
-    def round(self, url: str, index: int, *, warmup: float) -> Load:
-        """One timed round of `plan.round` seconds, after at least `warmup` seconds that do not count."""
+    def round(self, url: str, index: int, *, warmup: float, seconds: float | None = None) -> Load:
+        """One timed round of `seconds` (`plan.round`), after at least `warmup` seconds that do not count.
+
+        An `index` below 0 is no round: its load is made alike, and counts for nothing.
+        """
         plan = self.plan
+        lasting = plan.round if seconds is None else seconds
         order = Order(
             url=url,
             index=index,
             seed=plan.seed,
             timeout=plan.timeout,
-            seconds=plan.round,
+            seconds=lasting,
             warmup=warmup,
             users=plan.users or 0,
             rate=plan.rate,
         )
         workers = WORKERS_TIMEOUT_S if self._expected_workers else 0.0
-        patience = warmup + plan.round + 2 * plan.timeout + workers + PATIENCE_S
+        patience = warmup + lasting + 2 * plan.timeout + workers + PATIENCE_S
         return self._play("round", order, lambda child: child.receive(patience))
 
     def close(self) -> None:
@@ -233,6 +239,7 @@ class Generator:
             lag=max((part.lag for part in facts), default=0.0),
             flaws=tuple(flaws or validity.flaws(self.scenario, order, facts, taken)),
             errors=dict(errors),
+            unanswered=dict(sum((Counter(part.unanswered) for part in facts), Counter())),
         )
 
     def _records(self, part: Facts) -> list[Record]:

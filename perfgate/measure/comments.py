@@ -1,0 +1,41 @@
+"""What a service writes into the comments of its statements: the route that asked, and the place in the code.
+
+Understood are sqlcommenter's form (`/*route='%2Forders',file='app.py'*/`, values URL-encoded) and that of marginalia
+and ActiveRecord's query logs (`/*controller:orders,line:/app/orders.rb:12*/`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+_COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
+_QUOTED = re.compile(r"([\w.\-%]+)='((?:[^'\\]|\\.)*)'")
+_PLAIN = re.compile(r"([\w.\-]+):([^,]*)")
+_PATHS = ("code.file.path", "code.filepath", "file", "filepath", "source_location", "caller", "line")
+_LINES = ("code.line.number", "code.lineno", "lineno", "line_number", "line")
+_PLACE = re.compile(r"(?P<path>[^\s:]+\.\w+)(?::(?P<line>\d+))?")
+_NUMBER = re.compile(r"\d+")
+
+
+def tags(text: str) -> dict[str, str]:
+    """All keys and values in the comments of a statement."""
+    found: dict[str, str] = {}
+    for comment in _COMMENT.findall(text):
+        quoted = _QUOTED.findall(comment)
+        if quoted:
+            found.update((unquote(key), unquote(value.replace("\\'", "'"))) for key, value in quoted)
+        else:
+            found.update((key, value.strip()) for key, value in _PLAIN.findall(comment))
+    return found
+
+
+def place(found: Mapping[str, str]) -> str:
+    """`path:line` of the code that sent the statement, as far as its tags tell; "" where they do not."""
+    for key in _PATHS:
+        match = _PLACE.match(found.get(key, ""))
+        if match:
+            line = match["line"] or next((found[k] for k in _LINES if _NUMBER.fullmatch(found.get(k, ""))), "")
+            return f"{match['path']}:{line}" if line else match["path"]
+    return ""

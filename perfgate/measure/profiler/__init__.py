@@ -1,0 +1,1 @@
+"""The profiler of Python services: `agent/` is what is loaded into them, `reports` reads what it writes."""
