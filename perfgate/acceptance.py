@@ -10,8 +10,9 @@ from pathlib import Path
 from perfgate import baselines
 from perfgate.baselines import Change
 from perfgate.errors import BadRequest
-from perfgate.model import Baseline, Finding, Level, Result, Sample, Status, Unit
+from perfgate.model import Baseline, Finding, Level, Sample, Status, Unit
 from perfgate.plan import Plan
+from perfgate.result import Result
 from perfgate.revision import author
 from perfgate.runner import baselines_of, judged
 from perfgate.stats import mean

@@ -26,12 +26,17 @@ class Effort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One figure before and after something was tried on this machine; `what` names it, with its scope."""
+    """One figure before and after something was tried on this machine; `what` names it, with its scope.
+
+    Where nothing can be tried (`tried` is False), they are two measurements that show the fault: with and without it,
+    on base and on head, the first time and again.
+    """
 
     what: str
     unit: Unit
     before: float
     after: float
+    tried: bool = True
 
     @property
     def change(self) -> float | None:

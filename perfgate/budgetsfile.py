@@ -60,6 +60,7 @@ class BudgetsFile:
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     artifacts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     collectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    advisors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

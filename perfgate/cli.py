@@ -14,38 +14,21 @@ import click
 
 from perfgate import __version__
 from perfgate.errors import BadRequest, ExitCode, PerfgateError
+from perfgate.options import (
+    base_option,
+    config_option,
+    diagnose_option,
+    json_option,
+    profile_option,
+    quiet_option,
+    report_option,
+    result_argument,
+    strict_option,
+)
 
 if TYPE_CHECKING:
-    from perfgate.model import Result
     from perfgate.plan import Plan
-
-CONFIG = "budgets.yaml"
-
-config_option = click.option(
-    "--config", "-c", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="The budgets file."
-)
-json_option = click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result here.")
-report_option = click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="PATH",
-    help="Write a report: PATH ends in .html, .md or .xml (JUnit), or is NAME=PATH. May be repeated.",
-)
-profile_option = click.option(
-    "--profile", default="", envvar="PERFGATE_PROFILE", metavar="NAME", help="Take this profile of the budgets file."
-)
-base_option = click.option(
-    "--base",
-    default="",
-    envvar="PERFGATE_BASE",
-    metavar="REF",
-    help="Measure this commit beside yours and compare with it: a branch, tag or commit, or `release` for the last "
-    "tag. For a pull request in CI it is the merge base; `none` turns it off.",
-)
-strict_option = click.option("--strict", is_flag=True, help="What could not be decided fails.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but the verdict.")
-result_argument = click.argument("result_path", metavar="RESULT", type=click.Path(path_type=Path))
+    from perfgate.result import Result
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,6 +47,7 @@ def cli() -> None:
 @report_option
 @profile_option
 @base_option
+@diagnose_option
 @strict_option
 @quiet_option
 def run(
@@ -73,11 +57,13 @@ def run(
     reports: tuple[str, ...],
     profile: str,
     base: str,
+    diagnose: str,
     strict: bool,
     quiet: bool,
 ) -> NoReturn:
-    """The gate: measure, judge, report. Takes all scenarios, or the named ones."""
+    """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
     from perfgate import publication, runner
+    from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios, profile)
@@ -87,7 +73,8 @@ def run(
         )  # may be a wrong request, after which the last result is still there
         state = _clean_state(plan, json_path)
         chosen = publication.choose([*reports, str(state / "report.html")])
-        result = runner.judged(runner.measure(plan, progress, found), plan, strict=strict)
+        measured = runner.measure(plan, progress, found, Diagnose(diagnose))
+        result = runner.judged(measured, plan, strict=strict)
     _save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
@@ -101,17 +88,21 @@ def run(
 @click.option("--json", "json_path", type=click.Path(path_type=Path), required=True, help="Write the result here.")
 @profile_option
 @base_option
+@diagnose_option
 @quiet_option
-def measure(scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, quiet: bool) -> None:
+def measure(
+    scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, diagnose: str, quiet: bool
+) -> None:
     """Measure only; `perfgate judge` decides later."""
     from perfgate import runner
+    from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios, profile)
     with Progress(quiet=quiet) as progress:
         found = runner.base_of(plan, base, progress)
         _clean_state(plan, json_path)
-        result = runner.measure(plan, progress, found)
+        result = runner.measure(plan, progress, found, Diagnose(diagnose))
     _save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
 
@@ -183,19 +174,45 @@ def accept(
     profile: str,
 ) -> None:
     """Turn the last run into the baseline; shows what changes first."""
-    from perfgate import acceptance, runner
+    from perfgate import acceptance
 
     plan = _plan(config, (), profile)
-    source = result_path or plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
-    if result_path is None and not source.is_file():
-        raise BadRequest("there is no run to accept", hint="type `perfgate run` first")
-    result = _read(source)
+    result = _read(result_path) if result_path else _last(plan)
     proposal = acceptance.propose(result, _plan_of(result, config, profile), globs, even_if_red=even_if_red)
     for line in proposal.lines():
         click.echo(line)
     if not dry_run:
         for path in proposal.write(reason):
             click.echo(f"wrote {path.relative_to(plan.root)}")
+
+
+@cli.command()
+@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
+@click.option("--try", "try_them", is_flag=True, help="Measure them together in a throwaway copy of the database.")
+@click.option("--write", "path", type=click.Path(path_type=Path), help="Write their SQL to this file.")
+@config_option
+@profile_option
+@quiet_option
+def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Path, profile: str, quiet: bool) -> None:
+    """List the last run's advice that SQL alone can follow; try it, or write it as a migration.
+
+    Takes all of it, or the numbers that the list gives. No database is touched but those that perfgate makes itself.
+    """
+    from perfgate import fixing
+    from perfgate.publish.progress import Progress
+
+    plan = _plan(config, (), profile)
+    chosen = fixing.fixes(_last(plan).advice, numbers)
+    for line in fixing.listed(chosen):
+        click.echo(line)
+    if try_them:
+        with Progress(quiet=quiet) as progress:
+            gains = fixing.tried(plan, progress, chosen)
+        for line in fixing.as_lines(gains):
+            click.echo(line)
+    if path is not None:
+        fixing.written(chosen, path)
+        click.echo(f"wrote {path}: put it under `database.setup`, or among your migrations")
 
 
 @cli.command()
@@ -282,6 +299,16 @@ def _plan(config: Path, scenarios: tuple[str, ...], profile: str = "") -> Plan:
 def _plan_of(result: Result, config: Path, profile: str) -> Plan:
     """The plan to judge a result by: in the profile asked for, else in the one that it was measured under."""
     return _plan(config, (), profile or result.run.profile)
+
+
+def _last(plan: Plan) -> Result:
+    """The last run's result. Raises BadRequest where there is none."""
+    from perfgate import runner
+
+    source = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
+    if not source.is_file():
+        raise BadRequest("there is no last run to take", hint="type `perfgate run` first")
+    return _read(source)
 
 
 def _clean_state(plan: Plan, json_path: Path | None) -> Path:

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 
 from perfgate import runner
 from perfgate.errors import BadRequest, suggestion
-from perfgate.model import Metric, Noise, Result
+from perfgate.model import Metric, Noise
 from perfgate.plan import Limit, Multiple, Plan, Rule
+from perfgate.result import Result
 from perfgate.units import EXAMPLES, percent, show
 
 _JUDGED = {

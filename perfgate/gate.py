@@ -17,15 +17,18 @@ from typing import Any
 import pytest
 
 from perfgate import files, runfile, runner, settings
+from perfgate.advice import Cause
+from perfgate.diagnosis import Diagnose
 from perfgate.errors import BadRequest, PerfgateError
 from perfgate.judge.rules import PLACES
 from perfgate.measure.assembly import metrics_of, project_samples
 from perfgate.measure.collector import Reading
 from perfgate.measure.ownership import Owner
-from perfgate.model import Asked, Better, Finding, Level, Metric, Noise, Result, Run, Scope, Unit
+from perfgate.model import Asked, Better, Finding, Key, Level, Metric, Noise, Run, Scope, Unit
 from perfgate.plan import TESTS, Limit, Plan, Rule
 from perfgate.profiles import VARIABLE
 from perfgate.publish.progress import Progress
+from perfgate.result import Result
 from perfgate.settings import CUSTOM
 
 PRESENCE = "presence"
@@ -158,7 +161,8 @@ class Gate:
         state = runner.state_folder(self.plan)
         (state / runner.LAST_RESULT).unlink(missing_ok=True)
         with Progress(quiet=True) as progress:
-            result = runner.measure(self.plan, progress, runner.base_of(self.plan, self._base, progress))
+            base = runner.base_of(self.plan, self._base, progress)
+            result = runner.measure(self.plan, progress, base, Diagnose.RED)
         result = runner.judged(replace(result, run=self._with_tests(result.run)), self.plan, strict=self._strict)
         files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
         return result
@@ -281,6 +285,14 @@ def _about(rule: Rule, scenario: str) -> Callable[[Finding], bool]:
     return speaks_for
 
 
+def _told(found: Finding, causes: Iterable[Cause]) -> Iterator[str]:
+    """A red finding, and what led to it as far as that is known."""
+    yield f"{found.status}: {found.key}: {found.because}"
+    for cause in causes:
+        if Key(cause.metric, cause.scope) == found.key:
+            yield from (f"  ⇐ {step}" for step in cause.steps[1:])
+
+
 class Red(Exception):
     """A rule that failed: shown as its findings, without a traceback."""
 
@@ -295,13 +307,14 @@ class RuleItem(pytest.Item):
         self.add_marker(pytest.mark.xdist_group("perfgate"))
 
     def runtest(self) -> None:
-        verdict = self._gate.result().verdict
+        result = self._gate.result()
+        verdict = result.verdict
         assert verdict is not None
         findings = [found for found in verdict.findings if self.speaks_for(found)]
         self.user_properties += [(str(found.key), f"{found.status}: {found.because}") for found in findings]
         red = [found for found in findings if found.level is Level.FAIL]
         if red:
-            raise Red("\n".join(f"{found.status}: {found.key}: {found.because}" for found in red))
+            raise Red("\n".join(line for found in red for line in _told(found, result.causes)))
         for found in findings:
             if found.level is Level.WARN:
                 warnings.warn(PerfgateWarning(f"{found.status}: {found.key}: {found.because}"), stacklevel=1)

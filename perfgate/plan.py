@@ -107,10 +107,11 @@ class Database:
 class Scenario:
     """One kind of load: a Locust file, how many users (closed model) or what rate (open model), and for how long.
 
-    `rounds` are always taken; up to `max_rounds` while a rule is undecided and time is left. Beside base, a round is a
-    pair: one on each side. `counting` is how often the counting pass
-    repeats each task (0 leaves it out). A request unanswered after `timeout` spoils the round. `workers` are local
-    Locust processes; with `master` (host:port to listen on) the load comes from `expect_workers` that connect to it.
+    A `round` is made longer, up to 3 s, where that gives every endpoint 200 requests. `rounds` are always taken; up to
+    `max_rounds` while a rule is undecided and time is left. Beside base, a round is a pair: one on each side.
+    `counting` is how often the counting pass repeats each task (0 leaves it out). A request unanswered after `timeout`
+    spoils the round. `workers` are local Locust processes; with `master` (host:port to listen on) the load comes from
+    `expect_workers` that connect to it.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -213,6 +214,7 @@ class Plan:
     artifacts: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
     collectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    advisors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     time: float = DEFAULT_TIME_S

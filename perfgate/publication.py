@@ -8,11 +8,11 @@ from pathlib import Path
 
 from perfgate import files
 from perfgate.errors import BadRequest, suggestion
-from perfgate.model import Result
 from perfgate.publish import reports as shelf
 from perfgate.publish.report import Report
 from perfgate.publish.reports.terminal import Terminal
 from perfgate.publish.stream import Steady
+from perfgate.result import Result
 
 Chosen = tuple[Report, Path]
 

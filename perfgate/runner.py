@@ -12,6 +12,8 @@ from typing import Protocol
 
 import perfgate
 from perfgate import baselines as accepted
+from perfgate.diagnose import advisors
+from perfgate.diagnosis import CloserLook, Diagnose, Diagnosis
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
 from perfgate.judge.verdict import judge
 from perfgate.measure import assembly, collectors, database, imports
@@ -25,22 +27,10 @@ from perfgate.measure.scenario import ScenarioRunner
 from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
 from perfgate.measure.stretches import Taken
-from perfgate.model import (
-    Asked,
-    Baseline,
-    Flaw,
-    FlawKind,
-    Metric,
-    Noise,
-    Postgres,
-    Result,
-    Run,
-    Sample,
-    Side,
-    Status,
-    Verdict,
-)
+from perfgate.model import Asked, Baseline, Flaw, FlawKind, Metric, Noise, Postgres, Run, Sample, Side, Status, Verdict
 from perfgate.plan import TESTS, Plan, Scenario
+from perfgate.redaction import Redactor, passwords_of, secrets_of
+from perfgate.result import Result
 from perfgate.revision import revision
 from perfgate.settings import Known
 from perfgate.worktree import NONE, Base, Repository, branch_to_merge_into
@@ -63,6 +53,7 @@ def known() -> Known:
     return Known(
         metrics={metric.name: metric for collector in found for metric in collector.metrics},
         options={collector.name: collector.options for collector in found},
+        advisors={advisor.category: advisor.options for advisor in advisors.known()},
     )
 
 
@@ -90,6 +81,7 @@ class Measurement:
     progress: Progress
     baselines: Mapping[str, Baseline]
     base: Base | None = None
+    diagnose: Diagnose = Diagnose.NEVER
     watch: Stopwatch = field(default_factory=Stopwatch)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     scenarios: list[Measured] = field(default_factory=list)
@@ -98,9 +90,13 @@ class Measurement:
     flaws: list[Flaw] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     postgres: Postgres | None = None
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     def __post_init__(self) -> None:
         self.revision, self.machine = revision(self.plan.root), machine()
+        service, asked = self.plan.service, self.plan.database
+        self.secrets = [*secrets_of(os.environ), *secrets_of(service.env if service else {})]
+        self.secrets += passwords_of(asked.url if asked else "")
 
     def take(self) -> Run:
         """Measure everything the plan asks for. What cannot be measured is a flaw in the run, not an error."""
@@ -164,21 +160,42 @@ class Measurement:
         with ExitStack() as stack:
             with self.watch("database start"):
                 server = stack.enter_context(database.start(self.plan.database, owner, self._note))
+            self.secrets.append(server.access.password)
             self.postgres = Postgres(server.provider, server.version, dict(server.settings))
             yield server
 
+    @property
+    def redactor(self) -> Redactor:
+        """Takes out of texts what must not leave the machine, as far as it is known by now."""
+        return Redactor.of(self.secrets)
+
     def _note(self, text: str) -> None:
         self.notes.append(text)
-        self.progress.say(text)
+        self.progress.say(self.redactor.text(text))
 
     def _scenarios(self, owner: Owner) -> None:
-        if self.plan.service is not None:
-            with self.surroundings(owner) as stands:
+        with ExitStack() as stack:
+            stands: Sequence[Stand] = ()
+            if self.plan.service is not None:
+                stands = stack.enter_context(self.surroundings(owner))
                 self.measure_on(stands)
-        self.progress.phase("artifacts and benchmarks")
-        self._project(Side.HEAD, self.plan.root)
-        if self.base is not None:
-            self._project(Side.BASE, self.base.root)
+            self.progress.phase("artifacts and benchmarks")
+            self._project(Side.HEAD, self.plan.root)
+            if self.base is not None:
+                self._project(Side.BASE, self.base.root)
+            self._look_closer(stands)
+
+    def _look_closer(self, stands: Sequence[Stand]) -> None:
+        """Find out why, if it is asked for; the verdict on what was measured so far stays as it is."""
+        run = self.run()
+        verdict = judge(run, self.plan.rules, self.baselines, planned=set(self.plan.scenarios))
+        if self.diagnose is Diagnose.ALWAYS or (self.diagnose is Diagnose.RED and verdict.exit_code):
+            self.progress.phase("look closer")
+            with self.watch("closer look"):
+                always = self.diagnose is Diagnose.ALWAYS
+                look = CloserLook(self.plan, run, verdict, self.baselines, self.progress.say, always)
+                self.diagnosis = look.take(stands)
+            self.notes.extend(self.diagnosis.notes)
 
     def measure_on(self, stands: Sequence[Stand]) -> None:
         """All scenarios on prepared stands: counted one after the other, their rounds taken in turn."""
@@ -320,10 +337,16 @@ def _groups(scenarios: Mapping[str, Scenario]) -> list[list[str]]:
     return [*([together] if together else []), *alone]
 
 
-def measure(plan: Plan, progress: Progress, base: Base | None = None) -> Result:
-    """Measure, without judging; beside `base`, which is left to other runs at the end."""
+def measure(plan: Plan, progress: Progress, base: Base | None = None, diagnose: Diagnose = Diagnose.NEVER) -> Result:
+    """Measure, and find causes as far as `diagnose` asks for it, without a verdict.
+
+    It is done beside `base`, which is left to other runs at the end.
+    """
     try:
-        return Result(Measurement(plan, progress, baselines_of(plan), base).take())
+        measurement = Measurement(plan, progress, baselines_of(plan), base, diagnose)
+        run = measurement.take()
+        redactor, found = measurement.redactor, measurement.diagnosis
+        return Result(redactor.run(run), None, redactor.anything(found.advice), redactor.anything(found.causes))
     finally:
         if base is not None:
             base.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,11 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Known:
-    """What the file may name: the metrics that exist and the options that each collector has."""
+    """What the file may name: the metrics that exist, and the options that each collector and each advisor has."""
 
     metrics: Mapping[str, Metric]
     options: Mapping[str, Mapping[str, object]]
+    advisors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def load(path: Path, known: Known, profile: str = "") -> Plan:
@@ -67,7 +68,8 @@ def _plan(path: Path, document: Document, known: Known, complaints: Complaints, 
     if entries is None:
         return None
     _check_surroundings(entries, path.parent, complaints)
-    _check_collectors(entries.collectors, known, complaints)
+    _check_options("collector", entries.collectors, known.options, complaints)
+    _check_options("advisor", entries.advisors, known.advisors, complaints)
     rules = tuple(_rules(entries, document, known, complaints))
     return Plan(
         root=path.parent,
@@ -78,6 +80,7 @@ def _plan(path: Path, document: Document, known: Known, complaints: Complaints, 
         artifacts={name: (globs,) if isinstance(globs, str) else globs for name, globs in entries.artifacts.items()},
         rules=(DEFAULT_ERROR_LIMIT, *rules) if entries.scenarios else rules,
         collectors=entries.collectors,
+        advisors=entries.advisors,
         metrics={**known.metrics, **_custom_metrics(entries)},
         time=entries.time,
         profile=profile,
@@ -121,17 +124,20 @@ def _check_scenario(name: str, scenario: Scenario, root: Path, complaints: Compl
         complaints.add((*place, "locustfile"), f"there is no file {scenario.locustfile!r} in {root}")
 
 
-def _check_collectors(asked: Mapping[str, Mapping[str, Any]], known: Known, complaints: Complaints) -> None:
+def _check_options(
+    kind: str, asked: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mapping[str, object]], complaints: Complaints
+) -> None:
+    """Complain of options that no `kind` of this name has, or that are of another type; whole numbers are numbers."""
     for name, options in asked.items():
-        if name not in known.options:
-            complaints.add(("collectors", name), f"unknown collector {name!r}; {suggestion(name, known.options)}")
+        if name not in known:
+            complaints.add((f"{kind}s", name), f"unknown {kind} {name!r}; {suggestion(name, known)}")
             continue
         for option, value in options.items():
-            place = ("collectors", name, option)
-            if option not in known.options[name]:
-                complaints.add(place, f"unknown option {option!r}; {suggestion(option, known.options[name])}")
-            elif type(value) is not type(known.options[name][option]):
-                complaints.add(place, f"{option}: has to be like {known.options[name][option]!r}, not {shown(value)}")
+            place, usual = (f"{kind}s", name, option), known[name].get(option)
+            if option not in known[name]:
+                complaints.add(place, f"unknown option {option!r}; {suggestion(option, known[name])}")
+            elif type(value) is not type(usual) and (type(value), type(usual)) != (int, float):
+                complaints.add(place, f"{option}: has to be like {usual!r}, not {shown(value)}")
 
 
 def _rules(entries: BudgetsFile, document: Document, known: Known, complaints: Complaints) -> Iterator[Rule]:

@@ -17,7 +17,7 @@ BUDGET = """\
   - metric: response.p50
     regression: {fail: 30 %}
 """
-SLOWER = "end = time.perf_counter() + 0.05\nwhile time.perf_counter() < end: pass"
+SLOWER = "end = time.perf_counter() + 0.004\nwhile time.perf_counter() < end: pass"
 
 
 @pytest.fixture

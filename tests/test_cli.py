@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from perfgate import checkup
 from tests.projects import Project, visit
 
 PATIENCE_S = 60.0
@@ -165,6 +166,15 @@ def test_the_doctor_looks_at_what_measuring_needs(project: Project) -> None:
     done = project.perfgate("doctor")
     assert done.returncode == 0, done.stdout
     assert "ok      Locust" in done.stdout
+
+
+def test_the_doctor_says_how_to_get_docker_for_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "docker", None)
+    (check,) = [check for check in checkup.examine() if check.name == "Docker"]
+    assert str(check) == (
+        "warning Docker: docker for Python is not installed — "
+        "pip install 'perfgate[docker]'; needed only for `provider: docker`"
+    )
 
 
 def ours(folder: Path) -> list[str]:

@@ -19,6 +19,8 @@ from tests.test_worktree import git
 REPOSITORY = Path(__file__).parents[1]
 SHORTER = {"users: 8": "users: 8\n    round: 1 s\n    warmup: 500 ms\n    timeout: 3 s"}
 TIMEOUT_S = 300
+SHOP = "scenarios/storefront"
+ORDERS = "GET /customers/{id}/orders"
 
 
 @dataclass(frozen=True)
@@ -88,27 +90,28 @@ def gate(project: Path, fault: str = "", *arguments: str) -> Ended:
     return Ended(done.returncode, output, document)
 
 
-def test_the_unchanged_shop_is_green_and_was_measured(shop: Path) -> None:
-    ended = gate(shop)
+def test_the_unchanged_shop_is_green_and_was_measured_and_needs_no_advice(shop: Path) -> None:
+    ended = gate(shop, "", "--diagnose", "always")
     assert ended.code == 0, ended.output
     assert not ended.findings("fail", "missing", "invalid")
     judged = {found["metric"] for found in ended.findings("pass", "improved", "warn")}
     assert {"queries.calls", "queries.rows", "queries.blocks", "cpu.per_request", "bundle.brotli"} <= judged
+    assert {advice["severity"] for advice in ended.document["advice"]} <= {"low"}, ended.output
 
 
 @pytest.mark.parametrize(
-    ("fault", "metric", "endpoint", "because"),
+    ("fault", "metric", "endpoint", "because", "category", "code"),
     [
-        ("slow", "cpu.per_request", "", "is over the limit of 4 ms"),
-        ("n_plus_one", "queries.calls", "GET /customers/{id}/orders", "order_items"),
-        ("missing_index", "queries.blocks", "GET /customers/{id}/orders", "order_items"),
-        ("leak", "memory.growth", "", "is over the limit of 20 KB"),
-        ("errors", "response.errors", "GET /products/{id}", "is over the limit of 1 %"),
-        ("bloat", "bundle.brotli", "", "is over the limit of 15 KB"),
+        ("slow", "cpu.per_request", "", "is over the limit of 4 ms", "cpu_hotspot", f"{SHOP}/faults.py:"),
+        ("n_plus_one", "queries.calls", ORDERS, "order_items", "n_plus_one", f"{SHOP}/orders.py:"),
+        ("missing_index", "queries.blocks", ORDERS, "order_items", "missing_index", ""),
+        ("leak", "memory.growth", "", "is over the limit of 20 KB", "memory_leak", f"{SHOP}/faults.py:"),
+        ("errors", "response.errors", "GET /products/{id}", "is over the limit of 1 %", "failing_requests", ""),
+        ("bloat", "bundle.brotli", "", "is over the limit of 15 KB", "bundle_growth", f"{SHOP}/dist/storefront.js"),
     ],
 )
-def test_a_planted_regression_is_red_for_the_right_reason(
-    shop: Path, fault: str, metric: str, endpoint: str, because: str
+def test_a_planted_regression_is_red_for_the_right_reason_and_its_advice_comes_first(
+    shop: Path, fault: str, metric: str, endpoint: str, because: str, category: str, code: str
 ) -> None:
     ended = gate(shop, fault)
     assert ended.code == 1, ended.output
@@ -116,6 +119,30 @@ def test_a_planted_regression_is_red_for_the_right_reason(
     assert red, ended.output
     assert because in red[0]["because"]
     assert metric in ended.output
+    first = ended.document["advice"][0]
+    assert (first["category"], first["severity"]) == (category, "high"), ended.output
+    assert first["verified"], ended.output
+    assert first["code"].startswith(code), ended.output
+    causes = [
+        c for c in ended.document["causes"] if (c["metric"], c["scope"].get("endpoint", "")) == (metric, endpoint)
+    ]
+    assert causes, ended.output
+    assert first["title"] in causes[0]["steps"][-1]
+
+
+def test_the_advised_index_turns_the_gate_green(shop: Path, tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    shutil.copytree(shop, project)
+    assert gate(project, "missing_index").code == 1
+    fixed = perfgate(project, "fix", "--try", "--write", "index.sql", fault="missing_index")
+    assert fixed.returncode == 0, fixed.stdout + fixed.stderr
+    assert f"blocks a request of {ORDERS}" in fixed.stdout
+    budgets = (project / "budgets.yaml").read_text(encoding="utf-8")
+    seeded = "    - scenarios/storefront/seed.sql\n"
+    assert seeded in budgets
+    (project / "budgets.yaml").write_text(budgets.replace(seeded, f"{seeded}    - index.sql\n"), encoding="utf-8")
+    ended = gate(project, "missing_index")
+    assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize(
@@ -134,6 +161,10 @@ def test_a_service_that_stops_serving_is_not_measured_and_never_slow(
     assert not [found for found in ended.findings("pass") if found["metric"].startswith(("response", "cpu", "memory"))]
     assert because in ended.findings("invalid")[0]["because"]
     assert detail in ended.output
+    first = ended.document["advice"][0]
+    assert (first["category"], first["severity"]) == ("service_died", "high"), ended.output
+    assert first["verified"], ended.output
+    assert first["code"].startswith(f"{SHOP}/faults.py:"), ended.output
 
 
 def test_every_planted_regression_is_red_beside_a_base_that_has_none(repository: Path) -> None:

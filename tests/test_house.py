@@ -12,8 +12,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "perfgate"
 ROOMS = ("judge", "measure", "diagnose", "publish")
-VOCABULARY = {"model", "units", "stats", "trend", "plan", "runfile", "errors"}
-PURE = {"model", "units", "stats", "plan", "errors"}
+VOCABULARY = {
+    "model",
+    "advice",
+    "examination",
+    "profiled",
+    "result",
+    "units",
+    "stats",
+    "trend",
+    "plan",
+    "runfile",
+    "errors",
+}
+PURE = {"model", "advice", "examination", "profiled", "result", "units", "stats", "plan", "errors"}
 IMPURE_MODULES = {"os", "io", "time", "datetime", "random", "socket", "subprocess", "pathlib", "tempfile", "shutil"}
 LONGEST_MODULE = 400
 

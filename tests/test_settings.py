@@ -23,6 +23,7 @@ KNOWN = Known(
         "bundle.brotli": Metric("bundle.brotli", Unit.BYTES, Better.LOWER, Noise.EXACT, "size"),
     },
     options={"memory": {"rate": 5.0}},
+    advisors={"caching": {"seconds": 0.5}},
 )
 GOOD = """\
 version: 1
@@ -125,6 +126,8 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
         ("    endpoint: GET /products\n    regression: {warn: 5 %, fail: 10 %, floor: 2 ms}", "    fail: 1 s",
          "budgets.yaml:19: repeats the rule of budgets.yaml:16; keep one"),
         ("artifacts:", "collectors: {memry: {}}\nartifacts:", "unknown collector 'memry'; did you mean 'memory'?"),
+        ("artifacts:", "advisors: {cashing: {}}\nartifacts:", "unknown advisor 'cashing'; did you mean 'caching'?"),
+        ("artifacts:", "advisors: {caching: {seconds: slow}}\nartifacts:", "seconds: has to be like 0.5, not 'slow'"),
         ("artifacts:", "collectors: {memory: {rat: 1.0}}\nartifacts:", "unknown option 'rat'; did you mean 'rate'?"),
         ("artifacts:", "collectors: {memory: {rate: fast}}\nartifacts:", "rate: has to be like 5.0, not 'fast'"),
         ("artifacts:", "version: 1\nartifacts:", "budgets.yaml:13: 'version' stands here again; first in line 1"),

@@ -71,9 +71,10 @@ def reasons(causes: Iterable[Cause]) -> tuple[Reason, ...]:
 
 
 def _tried(trial: Trial) -> str:
-    """`blocks of GET /orders a request: 712 → 49.4 (−93 %)`."""
+    """`Tried: blocks of GET /orders a request: 712 → 49.4 (−93 %)`."""
+    word = "Tried" if trial.tried else "Measured"
     change = f" ({percent(trial.change)})" if trial.change is not None else ""
-    return _clean(f"{trial.what}: {show(trial.before, trial.unit)} → {show(trial.after, trial.unit)}{change}")
+    return _clean(f"{word}: {trial.what}: {show(trial.before, trial.unit)} → {show(trial.after, trial.unit)}{change}")
 
 
 def _clean(text: str) -> str:

@@ -152,7 +152,7 @@ def _counsel(sheet: Sheet, counsel: Counsel) -> None:
     for statement in counsel.sql:
         sheet.prose(statement, "cyan", indent=LABEL)
     for tried in counsel.tried:
-        sheet.prose(f"Tried: {tried}", "green", indent=LABEL)
+        sheet.prose(tried, "green", indent=LABEL)
     sheet.prose(f"Expect {counsel.effect}" if counsel.effect else "", indent=LABEL)
 
 

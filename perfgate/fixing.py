@@ -1,0 +1,124 @@
+"""`perfgate fix`: the remedies of the last run that are nothing but SQL, tried in a copy and written as a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from perfgate import files, runner
+from perfgate.advice import Advice, Trial
+from perfgate.diagnosis import open_theatres
+from perfgate.errors import BadRequest
+from perfgate.examination import Counters, Examination
+from perfgate.measure.ownership import Owner
+from perfgate.model import Side, Unit
+from perfgate.plan import Plan
+from perfgate.units import percent, show
+
+WORTH_SAYING = 0.01
+"""A figure that moves by less is left out."""
+
+_FIGURES: tuple[tuple[str, str], ...] = (
+    ("calls", "statements"),
+    ("blocks", "blocks"),
+    ("temp_blocks", "temporary blocks"),
+    ("wal_records", "WAL records"),
+)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the remedies did to one endpoint of a scenario, in figures of an average request."""
+
+    scenario: str
+    endpoint: str
+    trials: tuple[Trial, ...]
+
+
+def fixes(advice: Sequence[Advice], numbers: Sequence[int]) -> list[Advice]:
+    """The safe remedies among the advice, or those of these numbers (from 1, as they are listed).
+
+    Raises BadRequest where there are none, or none of this number.
+    """
+    safe = [one for one in advice if one.safe and one.sql]
+    if not safe:
+        raise BadRequest(
+            "the last run has no advice that SQL alone can follow",
+            hint="`perfgate run --diagnose always` looks for some",
+        )
+    wrong = next((number for number in numbers if not 1 <= number <= len(safe)), None)
+    if wrong is not None:
+        raise BadRequest(f"there is no fix {wrong}", hint=f"they are numbered from 1 to {len(safe)}: `perfgate fix`")
+    return [safe[number - 1] for number in numbers] if numbers else safe
+
+
+def listed(chosen: Sequence[Advice]) -> Iterator[str]:
+    """The fixes with their numbers, as lines."""
+    for number, one in enumerate(chosen, 1):
+        yield f"{number}  {one.title}"
+        yield from (f"   {statement};" for statement in one.sql)
+        yield from (f"   tried: {told(trial)}" for trial in one.verified)
+
+
+def told(trial: Trial) -> str:
+    """`blocks of GET /orders: 712, then 49.4 (−93 %)`."""
+    change = f" ({percent(trial.change)})" if trial.change is not None else ""
+    return f"{trial.what}: {show(trial.before, trial.unit)}, then {show(trial.after, trial.unit)}{change}"
+
+
+def tried(plan: Plan, progress: runner.Progress, chosen: Sequence[Advice]) -> list[Gain]:
+    """All the chosen remedies together in a throwaway copy of the database, under the load of every scenario.
+
+    Raises NotMeasured where the service, the database or a statement fails.
+    """
+    statements = [statement for one in chosen for statement in one.sql]
+    measurement = runner.Measurement(plan, progress, {})
+    with Owner() as owner, measurement.surroundings(owner) as stands, ExitStack() as stack:
+        gains: list[Gain] = []
+        for name, theatre in open_theatres(plan, stands, stack)[Side.HEAD].items():
+            progress.phase(f"scenario {name}: as it is")
+            before = theatre.examine()
+            progress.phase(f"scenario {name}: fixed")
+            gains += gains_of(name, before, theatre.examine(statements))
+    return gains
+
+
+def gains_of(scenario: str, before: Examination, after: Examination) -> Iterator[Gain]:
+    """What moved, endpoint by endpoint."""
+    for endpoint in before.endpoints():
+        trials = tuple(_moved(endpoint, before.work(endpoint), after.work(endpoint)))
+        if trials:
+            yield Gain(scenario, endpoint, trials)
+
+
+def _moved(endpoint: str, before: Counters, after: Counters) -> Iterator[Trial]:
+    for name, word in _FIGURES:
+        was, now = getattr(before, name), getattr(after, name)
+        if abs(now - was) > WORTH_SAYING * max(was, now):
+            yield Trial(f"{word} a request of {endpoint}", Unit.COUNT, was, now)
+
+
+def written(chosen: Sequence[Advice], path: Path) -> None:
+    """The remedies as a file of SQL. Raises BadRequest where there is such a file already."""
+    if path.exists():
+        raise BadRequest(f"{path} is there already", hint="name another file")
+    files.write(path, "\n".join(_lines(chosen)) + "\n")
+
+
+def _lines(chosen: Sequence[Advice]) -> Iterator[str]:
+    for one in chosen:
+        yield f"-- {one.title}"
+        yield from (f"-- tried: {told(trial)}" for trial in one.verified)
+        yield from (f"{statement};" for statement in one.sql)
+
+
+def as_lines(gains: Sequence[Gain]) -> Iterator[str]:
+    """What was gained, scenario by scenario."""
+    for scenario, own in groupby(gains, key=lambda gain: gain.scenario):
+        yield f"{scenario}:"
+        yield from (f"  {told(trial)}" for gain in own for trial in gain.trials)
+    if not gains:
+        yield "nothing moved: statements, blocks and WAL records are what they were"
