@@ -97,7 +97,19 @@ def _run(project: Path, planted: str) -> Outcome:
     load, began = os.getloadavg()[0], time.monotonic()
     result = project.parent / "result.json"
     done = subprocess.run(
-        [sys.executable, "-m", "perfgate", "run", "--base", "HEAD", "--quiet", "--json", str(result)],
+        [
+            sys.executable,
+            "-m",
+            "perfgate",
+            "run",
+            "--diagnose",
+            "never",
+            "--base",
+            "HEAD",
+            "--quiet",
+            "--json",
+            str(result),
+        ],
         cwd=project,
         env=env,
         capture_output=True,
