@@ -17,6 +17,7 @@ from perfgate.diagnose.subject import Subject
 from perfgate.errors import NotMeasured
 from perfgate.examination import Examination
 from perfgate.measure import load
+from perfgate.measure.database.access import said
 from perfgate.measure.examine import Theatre
 from perfgate.measure.stand import Stand
 from perfgate.model import Baseline, Key, Run, Side, Verdict
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 ALLOWANCE_S = 90.0
 """How long examinations and trials may begin; what has begun is finished."""
+
+
+TRIAL_TIMEOUT_MS = 10_000
+"""A statement of the service that takes longer when it is tried again is given up."""
 
 
 class Diagnose(StrEnum):
@@ -60,8 +65,14 @@ class Laboratory:
 
     @contextmanager
     def altered(self, scenario: str, statements: Sequence[str] = ()) -> Iterator[psycopg.Connection]:
+        import psycopg
+
         with self.theatres[scenario].altered(statements) as database, database.connect() as connection:
-            yield connection
+            connection.execute(f"SET statement_timeout = {TRIAL_TIMEOUT_MS}".encode())
+            try:
+                yield connection
+            except psycopg.Error as error:
+                raise NotMeasured(f"a statement cannot be tried again: {said(error)}") from error
 
     def examine(
         self, scenario: str, statements: Sequence[str] = (), env: Mapping[str, str] | None = None

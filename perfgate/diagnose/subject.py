@@ -25,7 +25,7 @@ class Laboratory(Protocol):
     def altered(self, scenario: str, statements: Sequence[str] = ()) -> AbstractContextManager[psycopg.Connection]:
         """A connection in autocommit to head's database as it was filled, with `statements` done to it and analysed.
 
-        Raises NotMeasured where one of them fails.
+        Raises NotMeasured where one of them fails, or one that is sent through the connection.
         """
 
     def examine(

@@ -19,6 +19,9 @@ from perfgate.measure.load import Generator, Load, Record
 from perfgate.measure.stand import Stand
 from perfgate.measure.statements import is_chatter
 
+ALTERING_TIMEOUT_MS = 60_000
+"""An index that takes longer to build is not tried."""
+
 SETTLE_S = 0.02
 """How long the database must have been quiet after a request; see the collector of queries."""
 
@@ -50,6 +53,7 @@ class Theatre:
         import psycopg
 
         with database.connect() as connection:
+            connection.execute(f"SET statement_timeout = {ALTERING_TIMEOUT_MS}".encode())
             try:
                 for statement in statements:
                     connection.execute(statement.encode())

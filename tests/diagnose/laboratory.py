@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 import psycopg
 
 from perfgate.diagnose.subject import Laboratory, Subject
-from perfgate.errors import ExitCode
+from perfgate.errors import ExitCode, NotMeasured
 from perfgate.examination import Examination
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.measure.examine import Theatre
@@ -63,7 +63,10 @@ class Bench:
     @contextmanager
     def altered(self, scenario: str, statements: Sequence[str] = ()) -> Iterator[psycopg.Connection]:
         with self._theatre(scenario).altered(statements) as database, database.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.Error as error:
+                raise NotMeasured(str(error)) from error
 
     def examine(
         self, scenario: str = SCENARIO, statements: Sequence[str] = (), env: Mapping[str, str] | None = None

@@ -141,3 +141,10 @@ def test_one_statement_for_many(text: str, values: list[tuple[str | None, ...]],
 def test_literals_in_the_text_make_one_statement_too() -> None:
     made = batched([execution(f"SELECT a FROM \"T\" WHERE \"Id\" = '{n}' AND b = 'k'") for n in ("a", "b")])
     assert made == """SELECT a FROM "T" WHERE "Id" = ANY('{"a","b"}') AND b = 'k'"""
+
+
+def test_what_cannot_be_sent_at_once_is_said_without_a_trial(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfgate.diagnose.advisors.n_plus_one.batched", lambda executions: "SELECT broken FROM items")
+    with opened(server, SCHEMA, asked(5, 10, 20, calls="one by one")) as bench:
+        (found,) = advice(bench)
+    assert found.verified == ()

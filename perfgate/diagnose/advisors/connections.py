@@ -1,7 +1,8 @@
 """Sessions of the service: leaked, too many or too few of them, or held without use.
 
 The server sees sessions and not the pool behind them. So a pool is called too small only where all sessions that were
-ever seen are busy at nearly all looks, more users than that wait, and the database itself has little to do.
+ever seen are busy at nearly all looks, more users than that wait, and the database itself has little to do; or where as
+many requests are under way as there are sessions, however idle those seem, and answers take longer than alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from perfgate.diagnose.figures import ANSWERS, rounds, scenarios, values, weighe
 from perfgate.diagnose.subject import Subject
 from perfgate.examination import Examination
 from perfgate.model import Key, Scope, Unit
-from perfgate.stats import mean
+from perfgate.stats import mean, percentile
 from perfgate.units import show
 
 FEWEST_LEAKING_ROUNDS = 4
@@ -32,6 +33,11 @@ IDLE_CORES = 0.5
 """A database that uses less of a core than this would do more if it were asked."""
 WAITING_FACTOR = 3.0
 """Answers take so many times what their statements take, where requests wait for a connection."""
+
+UNDER_WAY = (0.8, 1.25)
+"""As many requests are under way as there are sessions: from this share of their number to that."""
+QUEUED_FACTOR = 1.5
+"""Answers take so many times what they take when nobody else asks, where requests wait for each other."""
 
 MANY = 20
 """Fewer idle sessions cost the server nothing that is worth a word: HikariCP's advice is 2 x cores + 1."""
@@ -85,7 +91,7 @@ class Connections(Advisor):
                 mean(active) if active else None,
                 asked.users if asked else None,
             )
-            for look in (_leaked, _near_maximum, _held, _too_small, _more, _too_large):
+            for look in (_leaked, _near_maximum, _held, _too_small, _queued, _more, _too_large):
                 if (advice := look(subject, seen)) is not None:
                     yield advice
                     break
@@ -208,6 +214,79 @@ def _too_small(subject: Subject, seen: Seen) -> Advice | None:
         "with twice as many",
         seen.scope,
         metrics=("connections.active", *ANSWERS),
+    )
+    return weighed(subject, advice)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Requests that wait for each other while nobody is busy; seconds of one request, and numbers at one time.
+
+    `answer` is what an answer takes, `alone` what it takes when nobody else asks; `under_way` requests are there at one
+    time without those that wait, and `cores` in use. `outside` is what one of `endpoint` takes beside the database.
+    """
+
+    answer: float
+    alone: float
+    under_way: float
+    cores: float
+    endpoint: str
+    outside: float
+
+    def is_for(self, sessions: float) -> bool:
+        """Whether it is as many sessions that they wait for."""
+        least, most = UNDER_WAY
+        waits = self.answer >= QUEUED_FACTOR * self.alone and self.cores < IDLE_CORES
+        return waits and self.outside > OUTSIDE_S and least * sessions <= self.under_way <= most * sessions
+
+
+def _queue(subject: Subject, scope: Scope) -> Queue | None:
+    """By Little's law: what is answered in a second, times what one answer takes alone, is under way at one time."""
+    examination, answer = subject.heads.get(scope.scenario), subject.value("response.mean", scope)
+    rate, cpu = subject.value("response.rate", scope), subject.value("cpu.per_request", scope)
+    database = subject.value("cpu.database_per_request", scope)
+    outside = dict(_outside(examination)) if examination else {}
+    if examination is None or not outside or answer is None or not rate or cpu is None or database is None:
+        return None
+    under_way = sum(_under_way(subject, examination, Scope(scope.scenario, endpoint)) for endpoint in outside)
+    endpoint = max(outside, key=lambda name: outside[name])
+    return Queue(answer, under_way / rate, under_way, rate * (cpu + database), endpoint, outside[endpoint])
+
+
+def _under_way(subject: Subject, examination: Examination, scope: Scope) -> float:
+    """How many requests of an endpoint there are at one time, if none waits for another one."""
+    alone = sorted(request.seconds for request in examination.requests if request.endpoint == scope.endpoint)
+    return (subject.value("response.rate", scope) or 0.0) * percentile(alone, 0.5)
+
+
+def _queued(subject: Subject, seen: Seen) -> Advice | None:
+    """Connections that requests hold while they do something else: idle in the eyes of the server, and waited for."""
+    queue = _queue(subject, seen.scope)
+    if queue is None or not queue.is_for(seen.most) or (seen.users or 0) <= seen.most:
+        return None
+    if any(values(subject, "locks.waiting", seen.scope)):
+        return None
+    advice = Advice(
+        Connections.category,
+        Severity.LOW,
+        f"{seen.users} users wait for {seen.most:.0f} connection{'' if seen.most == 1 else 's'}, held without use",
+        (
+            (
+                f"{queue.under_way:.1f} requests are under way at one time, as many as there are connections, while "
+                f"{queue.cores:.2f} cores are in use"
+            ),
+            (
+                f"an answer takes {show(queue.answer, Unit.SECONDS)} with {seen.loaded}, "
+                f"and {show(queue.alone, Unit.SECONDS)} when nobody else asks"
+            ),
+            f"{queue.endpoint} spends at least {show(queue.outside, Unit.SECONDS)} of a request beside the database",
+        ),
+        "requests no longer wait for each other",
+        Effort.HOURS,
+        "give the connection back before calling other services; or let the pool have more connections, and the "
+        "service more workers, where those are as few",
+        seen.scope,
+        metrics=ANSWERS,
     )
     return weighed(subject, advice)
 

@@ -135,16 +135,16 @@ def _sections(digest: Digest) -> Iterator[_Section]:
     lasting = [_trouble(trouble) for trouble in digest.troubles if not trouble.healed]
     failures = [_Section(table.head, tuple(map(table.group, digest.failures)))] if digest.failures else []
     yield from (*failures, *lasting) if digest.measured else (*lasting, *failures)
-    if digest.attention:
-        counts = Counter({group.status: 0 for group in digest.attention})
-        for group in digest.attention:
-            counts[group.status] += len(group.rows)
-        yield _Section(f"### {words.tally(counts)}\n\n{table.head}", tuple(map(table.group, digest.attention)))
     if digest.reasons:
         yield _Section("### Why\n", tuple(map(_reason, digest.reasons)))
     advice = [counsel for counsel in digest.advice if not counsel.is_hint]
     if advice:
         yield _Section("### Advice\n", tuple(map(_advice, advice)))
+    if digest.attention:
+        counts = Counter({group.status: 0 for group in digest.attention})
+        for group in digest.attention:
+            counts[group.status] += len(group.rows)
+        yield _Section(f"### {words.tally(counts)}\n\n{table.head}", tuple(map(table.group, digest.attention)))
     if digest.hints:
         yield _folded(words.many(len(digest.hints), "hint"), "", map(_advice, digest.hints))
     for scenario, rows in digest.quiet:

@@ -73,7 +73,7 @@ REPORT = Terminal()
 def _story(sheet: Sheet, digest: Digest) -> None:
     sheet.prose(digest.headline, _verdict(digest))
     sheet.prose(digest.subject, "dim")
-    for block in (*digest.blocking, *digest.attention):
+    for block in digest.blocking:
         if isinstance(block, Trouble):
             _trouble(sheet, block)
         else:
@@ -83,6 +83,8 @@ def _story(sheet: Sheet, digest: Digest) -> None:
     for counsel in digest.advice:
         if not counsel.is_hint:
             _counsel(sheet, counsel)
+    for group in digest.attention:
+        _group(sheet, group)
     _hints(sheet, digest.hints)
     for scenario, rows in digest.quiet:
         _passed(sheet, scenario, rows)
