@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perfgate import multiples, profiles, surroundings
-from perfgate.budgetsfile import Amount, Budget, shown, typed
+from perfgate.budgetsfile import Amount, Budget, Regression, shown, typed
 from perfgate.budgetsfile import BudgetsFile as BudgetsFile
 from perfgate.budgetsfile import schema as schema
 from perfgate.errors import BadRequest, suggestion
@@ -145,6 +145,8 @@ def _rules(entries: BudgetsFile, document: Document, known: Known, complaints: C
     for index, budget in enumerate(entries.budgets):
         place: Place = ("budgets", index)
         _check_names(budget, entries, place, complaints)
+        if _is_bare(budget):
+            budget = _exactly(budget, known, place, complaints)
         for rule in _rules_of(budget, _unit(budget, known, place, complaints), place, document, complaints):
             earlier = seen.setdefault((type(rule), rule.selector), index)
             if earlier != index:
@@ -157,10 +159,22 @@ def _check_names(budget: Budget, entries: BudgetsFile, place: Place, complaints:
         pattern = getattr(budget, kind)
         if pattern and not any(fnmatchcase(name, pattern) for name in names):
             complaints.add((*place, kind), f"no {kind} is called {pattern!r}; {suggestion(pattern, names)}")
-    if budget.warn is None and budget.fail is None and budget.regression is None:
-        complaints.add(place, "a budget needs `warn:`, `fail:` or `regression:`")
     if budget.regression and budget.regression.warn is None and budget.regression.fail is None:
         complaints.add((*place, "regression"), "a regression needs `warn: 5 %` or `fail: 10 %`")
+
+
+def _is_bare(budget: Budget) -> bool:
+    return budget.warn is None and budget.fail is None and budget.regression is None
+
+
+def _exactly(budget: Budget, known: Known, place: Place, complaints: Complaints) -> Budget:
+    """A budget that names a metric and no limit: what is exact may do no more than it did."""
+    noises = {metric.noise for name, metric in known.metrics.items() if fnmatchcase(name, budget.metric)}
+    if noises == {Noise.EXACT}:
+        return replace(budget, regression=Regression(fail="0 %"))
+    if noises or budget.metric.startswith(CUSTOM):
+        complaints.add(place, "a budget needs `warn:`, `fail:` or `regression:`, unless its metric is exact")
+    return budget
 
 
 def _unit(budget: Budget, known: Known, place: Place, complaints: Complaints) -> Unit | None:

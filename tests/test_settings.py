@@ -89,6 +89,13 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
     assert third.fail == 500_000
 
 
+def test_an_exact_metric_without_a_limit_may_do_no_more_than_it_did(project: Path) -> None:
+    plan = load(write(project, f"{GOOD}  - {{metric: queries.calls, endpoint: GET /orders}}\n"), KNOWN)
+    last = plan.rules[-1]
+    assert isinstance(last, Tolerance)
+    assert (last.selector.endpoint, last.warn, last.fail, last.floor) == ("GET /orders", None, 0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -119,6 +126,8 @@ def test_a_good_file_becomes_a_plan_in_base_units(project: Path) -> None:
         ("version: 1", "version: 1\ntime: 5", "budgets.yaml:2: time: '5' has no unit; write it like"),
         ("fail: 10 %", "fail: -10 %", "budgets.yaml:21: fail: '-10 %' is below zero"),
         ("{warn: 5 %, fail: 10 %, floor: 2 ms}", "{floor: 2 ms}", "a regression needs `warn: 5 %` or `fail: 10 %`"),
+        ("    regression: {warn: 5 %, fail: 10 %, floor: 2 ms}\n", "",
+         "budgets.yaml:19: a budget needs `warn:`, `fail:` or `regression:`, unless its metric is exact"),
         ("metric: bundle.brotli", "metric: bundle.brotly", "'bundle.brotly'; did you mean 'bundle.brotli'?"),
         ("metric: bundle.brotli", 'metric: "*"', "means metrics of different units"),
         ("artifact: shop", "artifact: shoop", "no artifact is called 'shoop'; did you mean 'shop'?"),

@@ -160,6 +160,15 @@ def _longest(run: Run, scenario: str) -> float:
     return max((taken.seconds for taken in run.rounds if taken.scenario == scenario), default=0.0)
 
 
+def _attributed(run: Run) -> Iterator[tuple[str, str]]:
+    """How much of what the database did in the rounds is known to be some endpoint's."""
+    for sample in run.samples:
+        if sample.metric == "queries.attributed" and sample.side is Side.HEAD and sample.present:
+            share = show(sum(sample.present) / len(sample.present), Unit.RATIO)
+            told = f"{sample.scope.scenario}: {share} of the time that Postgres took in the rounds"
+            yield "attributed", one_line(f"{told} went to statements that single requests send", LONGEST_LIST)
+
+
 def facts(run: Run) -> Iterator[tuple[str, str]]:
     """How it was measured: labels and values."""
     machine = run.machine
@@ -174,6 +183,7 @@ def facts(run: Run) -> Iterator[tuple[str, str]]:
             paired = any(taken.side is Side.BASE for taken in run.rounds)
             load = words.asked(asked, paired=paired, seconds=_longest(run, scenario))
             yield "load", one_line(f"{scenario}: {load}", LONGEST_LIST)
+    yield from _attributed(run)
     if run.profile:
         yield "profile", one_line(run.profile)
     yield "perfgate", one_line(run.version)
