@@ -46,7 +46,7 @@ class Reason:
 
 def counsel(advice: Advice) -> Counsel:
     """The advice in words."""
-    effect = f"{advice.effect}, for {advice.effort} of work" if advice.effect else ""
+    effect = f"{advice.effect} · effort: {advice.effort}" if advice.effect else ""
     return Counsel(
         advice.severity,
         _clean(advice.title),

@@ -222,7 +222,7 @@ def _advice(counsel: Counsel) -> str:
     place = f"At {counsel.code}" if counsel.code else ""
     sql = _lines(*map(code, counsel.sql))
     tried = _lines(*map(prose, counsel.tried))
-    effect = f"Expect {counsel.effect}" if counsel.effect else ""
+    effect = f"Expect: {counsel.effect}" if counsel.effect else ""
     told = (*map(prose, counsel.evidence), prose(place), prose(counsel.remedy), sql, tried, prose(effect))
     return f"- **{prose(counsel.title)}** ({prose(counsel.about)})<br>{_lines(*told)}"
 

@@ -155,7 +155,7 @@ def _counsel(sheet: Sheet, counsel: Counsel) -> None:
         sheet.prose(statement, "cyan", indent=LABEL)
     for tried in counsel.tried:
         sheet.prose(tried, "green", indent=LABEL)
-    sheet.prose(f"Expect {counsel.effect}" if counsel.effect else "", indent=LABEL)
+    sheet.prose(f"Expect: {counsel.effect}" if counsel.effect else "", indent=LABEL)
 
 
 def _passed(sheet: Sheet, scenario: str, rows: Sequence[Row]) -> None:
