@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from perfgate.advice import Advice, Cause
@@ -14,7 +16,7 @@ from perfgate.diagnose import advisors
 from perfgate.diagnose.causes import causes
 from perfgate.diagnose.consultation import consult, distinct
 from perfgate.diagnose.subject import Subject
-from perfgate.errors import NotMeasured
+from perfgate.errors import NotMeasured, PerfgateError
 from perfgate.examination import Examination
 from perfgate.measure import load
 from perfgate.measure.database.access import said
@@ -93,7 +95,18 @@ class CloserLook:
     notes: list[str] = field(default_factory=list)
 
     def take(self, stands: Sequence[Stand]) -> Diagnosis:
-        """Examine every scenario on every stand, and ask all advisors."""
+        """Examine every scenario on every stand, and ask all advisors. What goes wrong is noted: it is no verdict."""
+        try:
+            return self._taken(stands)
+        except PerfgateError as error:
+            self._note(f"the closer look could not be finished: {error.args[0]}")
+        except Exception as error:  # a bug of ours
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{PurePath(frame.filename).name}:{frame.lineno}"
+            self._note(f"the closer look failed at {where} ({type(error).__name__}): this is a bug in it")
+        return Diagnosis(notes=tuple(self.notes))
+
+    def _taken(self, stands: Sequence[Stand]) -> Diagnosis:
         until = time.monotonic() + ALLOWANCE_S
         with ExitStack() as stack:
             theatres = open_theatres(self.plan, stands, stack)
@@ -131,7 +144,7 @@ class CloserLook:
                 continue
             try:
                 found[name] = theatre.examine()
-            except NotMeasured as error:
+            except PerfgateError as error:  # a locustfile may load once and not again
                 self._note(f"scenario {name} could not be looked at on {theatre.stand.side}: {error.args[0]}")
         return found
 

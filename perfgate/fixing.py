@@ -11,7 +11,7 @@ from pathlib import Path
 from perfgate import files, runner
 from perfgate.advice import Advice, Trial
 from perfgate.diagnosis import open_theatres
-from perfgate.errors import BadRequest
+from perfgate.errors import BadRequest, NotMeasured
 from perfgate.examination import Counters, Examination
 from perfgate.measure.ownership import Owner
 from perfgate.model import Side, Unit
@@ -74,8 +74,16 @@ def tried(plan: Plan, progress: runner.Progress, chosen: Sequence[Advice]) -> li
 
     Raises NotMeasured where the service, the database or a statement fails.
     """
-    statements = [statement for one in chosen for statement in one.sql]
     measurement = runner.Measurement(plan, progress, {})
+    try:
+        return _tried(plan, measurement, [statement for one in chosen for statement in one.sql])
+    except NotMeasured as error:
+        redact = measurement.redactor.text
+        raise NotMeasured(redact(error.args[0]), hint=redact(error.hint)) from error
+
+
+def _tried(plan: Plan, measurement: runner.Measurement, statements: Sequence[str]) -> list[Gain]:
+    progress = measurement.progress
     with Owner() as owner, measurement.surroundings(owner) as stands, ExitStack() as stack:
         gains: list[Gain] = []
         for name, theatre in open_theatres(plan, stands, stack)[Side.HEAD].items():
@@ -110,9 +118,14 @@ def written(chosen: Sequence[Advice], path: Path) -> None:
 
 def _lines(chosen: Sequence[Advice]) -> Iterator[str]:
     for one in chosen:
-        yield f"-- {one.title}"
-        yield from (f"-- tried: {told(trial)}" for trial in one.verified)
+        yield _comment(one.title)
+        yield from (_comment(f"tried: {told(trial)}") for trial in one.verified)
         yield from (f"{statement};" for statement in one.sql)
+
+
+def _comment(text: str) -> str:
+    """The text as one line of comment: names of tables and endpoints may have any character in them."""
+    return "-- " + "".join(character if character.isprintable() else " " for character in text)
 
 
 def as_lines(gains: Sequence[Gain]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from perfgate.advice import Advice
 from perfgate.model import Run, Sample
 
 HIDDEN = "***"
@@ -22,18 +23,33 @@ SHORTEST = 6
 _TELLING = re.compile(
     r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|API_?KEY|PRIVATE|CREDENTIAL|(^|_)(KEY|PW|PWD|DSN|AUTH)($|_)", re.IGNORECASE
 )
-_ASSIGNED = r"(?i)\b(password|passwd|pwd|secret|token|api_?key)(\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;&]+)"
+_ASSIGNED = re.compile(
+    r"\b([\w-]{0,40}?(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key))"
+    r"([\"']?\s*[=:]\s*)(?!\?|\$\d)('[^']*'|\"[^\"]*\"|[^\s,;&]+)",
+    re.IGNORECASE,
+)
+"""A placeholder in a statement, `?` or `$1`, is no value."""
+_KEY_ENDS = r"(?=\s+(?:already exists|is not present|is still referenced|is duplicated|conflicts with)|\.?\s*$)"
+_VALUE = r'((?:invalid input (?:syntax|value) for|malformed|field value out of range)[^"\n]*")[^\n]*(")'
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@'\"]+(?=@)")
 _IN_ADDRESS = re.compile(r"://[^\s/@:]*:([^\s/@]+)@")
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_CREDENTIALS, HIDDEN),
-    (re.compile(_ASSIGNED), rf"\1\2{HIDDEN}"),
+    (_ASSIGNED, rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)\b(authorization|(?:set-)?cookie)(\s*:\s*)[^\n]+"), rf"\1\2{HIDDEN}"),
     (re.compile(r"\$(\d+) = '(?:[^']|'')*'"), rf"$\1 = {HIDDEN}"),
-    (re.compile(r"(?i)\b(key \([^)]*\)=)\([^)]*\)"), rf"\1({HIDDEN})"),
-    (re.compile(r"(?i)(failing row contains )\(.*\)"), rf"\1({HIDDEN})"),
+    (re.compile(rf"(?ims)\b(key \([^\n]*?\)=)\(.{{0,20000}}?\){_KEY_ENDS}"), rf"\1({HIDDEN})"),
+    (re.compile(r"(?ims)(failing row contains )\(.{0,20000}?\)(?=\.?\s*$)"), rf"\1({HIDDEN})"),
+    (re.compile(rf"(?i){_VALUE}"), rf"\1{HIDDEN}\2"),
+    (re.compile(r'(?i)(\bvalue ")[^"\n]*(" is out of range)'), rf"\1{HIDDEN}\2"),
+    (re.compile(r"(\[parameters: )[^\n]+"), rf"\1{HIDDEN}]"),  # SQLAlchemy's
 )
-_SQL = re.compile(r"(?i)\bselect\b.+\bfrom\b|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b|\bwhere\b.+[=<>]")
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_SQL = re.compile(
+    r"\bselect\b.+\bfrom\b|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b|\bwhere\b.+[=<>]"
+    r"|^\s*(?:and|or|on|set|having|values)\b",  # a further line of a statement
+    re.IGNORECASE,
+)
+_LITERAL = re.compile(r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$")
 
 T = TypeVar("T")
 
@@ -41,7 +57,7 @@ T = TypeVar("T")
 def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
     """The values of variables whose names say that they are secret, and passwords in addresses."""
     for name, value in environment.items():
-        if _TELLING.search(name) and len(value) >= SHORTEST:
+        if name != "PWD" and _TELLING.search(name) and len(value) >= SHORTEST:  # a shell's folder is no password
             yield value
         yield from passwords_of(value)
 
@@ -69,7 +85,7 @@ class Redactor:
             text = text.replace(secret, HIDDEN)
         for pattern, shown in _PATTERNS:
             text = pattern.sub(shown, text)
-        return "\n".join(map(_without_literals, text.split("\n"))) if "'" in text else text
+        return "\n".join(map(_without_literals, text.split("\n"))) if "'" in text or "$" in text else text
 
     def anything(self, value: T) -> T:
         """A plain value with all its texts redacted."""
@@ -83,6 +99,17 @@ class Redactor:
         if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{f.name: self._walk(getattr(value, f.name)) for f in fields(value)})
         return value
+
+    def advice(self, found: Advice) -> Advice:
+        """An advice that tells no secret.
+
+        Its SQL is run and written as it is, so it stays whole or goes: with a name or a value blackened it would be
+        another statement. The strings and numbers in it are of the schema or the program, and no secret.
+        """
+        told = replace(self.anything(replace(found, sql=(), metrics=())), metrics=found.metrics)
+        if any(secret in statement for secret in self.secrets for statement in found.sql):
+            return replace(told, safe=False)
+        return replace(told, sql=found.sql)
 
     def run(self, run: Run) -> Run:
         """A run whose flaws, notes and samples' notes tell no secret; statements are normalised already."""

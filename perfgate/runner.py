@@ -171,6 +171,9 @@ class Measurement:
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         self.progress.say(self.redactor.text(text))
 
     def _scenarios(self, owner: Owner) -> None:
@@ -193,7 +196,7 @@ class Measurement:
             self.progress.phase("look closer")
             with self.watch("closer look"):
                 always = self.diagnose is Diagnose.ALWAYS
-                look = CloserLook(self.plan, run, verdict, self.baselines, self.progress.say, always)
+                look = CloserLook(self.plan, run, verdict, self.baselines, self._say, always)
                 self.diagnosis = look.take(stands)
             self.notes.extend(self.diagnosis.notes)
 
@@ -346,7 +349,8 @@ def measure(plan: Plan, progress: Progress, base: Base | None = None, diagnose: 
         measurement = Measurement(plan, progress, baselines_of(plan), base, diagnose)
         run = measurement.take()
         redactor, found = measurement.redactor, measurement.diagnosis
-        return Result(redactor.run(run), None, redactor.anything(found.advice), redactor.anything(found.causes))
+        advice = tuple(map(redactor.advice, found.advice))
+        return Result(redactor.run(run), None, advice, redactor.anything(found.causes))
     finally:
         if base is not None:
             base.release()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from perfgate.errors import NotMeasured
+from perfgate.errors import NotMeasured, PerfgateError
 from perfgate.measure.examine import Theatre
 from perfgate.measure.profile import Mode, profile
 from perfgate.measure.secondpass import second_pass
@@ -68,7 +68,7 @@ class ServiceLook:
             return
         try:
             look()
-        except NotMeasured as error:
+        except PerfgateError as error:
             self.note(f"{what} could not be looked into on {theatre.stand.side}: {error.args[0]}")
 
     def _profile(self, theatre: Theatre, mode: Mode) -> None:

@@ -61,6 +61,14 @@ def test_the_migration_says_what_it_is_for_and_replaces_nothing(tmp_path: Path) 
         fixing.written([OTHER], path)
 
 
+def test_no_name_of_a_table_or_an_endpoint_leaves_its_comment() -> None:
+    trial = Trial("blocks of GET /a\r\nDROP TABLE b;", Unit.COUNT, 2.0, 1.0)
+    titled = replace(INDEX, title='"x\n; DROP TABLE a; --" has no index', verified=(trial,))
+    lines = list(fixing._lines([titled]))
+    assert [line[:3] for line in lines] == ["-- ", "-- ", "CRE"]
+    assert not [line for line in lines if len(line.splitlines()) > 1]
+
+
 def examined(**blocks: float) -> Examination:
     requests = [Request(f"GET /{name}", 0.1, {"f": Counters(calls=1, blocks=n)}) for name, n in blocks.items()]
     return Examination(SCENARIO, Side.HEAD, 18, tuple(requests))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from perfgate.advice import Advice, Effort, Severity
 from perfgate.redaction import Redactor, passwords_of, secrets_of
 from tests.projects import visit
 
@@ -19,7 +20,20 @@ from tests.projects import visit
         ("DETAIL:  parameters: $1 = 'it''s me', $2 = 'x'", "DETAIL:  parameters: $1 = ***, $2 = ***"),
         ("DETAIL:  Key (email)=(ada@example.com) already exists.", "DETAIL:  Key (email)=(***) already exists."),
         ("DETAIL:  Failing row contains (1, ada, (x)).", "DETAIL:  Failing row contains (***)."),
+        ("Key (lower(email::text))=(ada@x) already exists.", "Key (lower(email::text))=(***) already exists."),
+        ("Key (name)=(a) b) already exists.", "Key (name)=(***) already exists."),
+        ("Failing row contains (1, two\nlines).\nand more", "Failing row contains (***).\nand more"),
+        ('invalid input syntax for type uuid: "ada"', 'invalid input syntax for type uuid: "***"'),
+        ('value "4711" is out of range for type integer', 'value "***" is out of range for type integer'),
+        ("[SQL: SELECT 1]\n[parameters: ('ada', 5)]", "[SQL: SELECT 1]\n[parameters: ***]"),
+        ("client_secret=hunter22 X-Api-Key: hunter22", "client_secret=*** X-Api-Key: ***"),
+        ('{"password": "hunter22", "a": 1}', '{"password": ***, "a": 1}'),
+        ("Authorization: Bearer hunter22", "Authorization: ***"),
+        ("UPDATE users SET reset_token = ? WHERE token = $1", "UPDATE users SET reset_token = ? WHERE token = $1"),
         ("SELECT id FROM customers WHERE email = 'ada'", "SELECT id FROM customers WHERE email = '?'"),
+        ("SELECT id FROM a\n  AND email = 'ada'", "SELECT id FROM a\n  AND email = '?'"),
+        (r"SELECT id FROM a WHERE b = E'a\'da'", "SELECT id FROM a WHERE b = '?'"),
+        ("UPDATE a SET b = $x$ada$x$", "UPDATE a SET b = '?'"),
         ("write it like 'users: 8', with a number", "write it like 'users: 8', with a number"),
         ("GET http://127.0.0.1:8000/a?b=c", "GET http://127.0.0.1:8000/a?b=c"),
     ],
@@ -34,6 +48,7 @@ def test_secrets_are_told_by_the_names_of_their_variables() -> None:
         "DB_PASSWORD": "hunter22",
         "KEY": "1",
         "HOME": "/home/ada",
+        "PWD": "/home/ada/shop",
         "MONKEY": "chimpanzee",
         "DATABASE_URL": "postgresql://shop:p%40ssw0rd@db/shop",
     }
@@ -43,6 +58,25 @@ def test_secrets_are_told_by_the_names_of_their_variables() -> None:
 
 def test_a_secret_that_holds_another_is_hidden_whole() -> None:
     assert Redactor.of(["abcdef", "abcdefghi"]).text("abcdefghi abcdef") == "*** ***"
+
+
+def test_the_sql_of_an_advice_stays_whole_or_goes() -> None:
+    sql = ('CREATE INDEX "orders_customer_idx" ON "orders" ("customer") WHERE "status" = \'open\'',)
+    advice = Advice(
+        "missing_index",
+        Severity.HIGH,
+        "for orders",
+        (),
+        "",
+        Effort.MINUTES,
+        "",
+        sql=sql,
+        safe=True,
+        metrics=("orders.*",),
+    )
+    assert Redactor.of(["hunter22"]).advice(advice) == advice
+    without = Redactor.of(["orders"]).advice(advice)
+    assert (without.title, without.sql, without.safe, without.metrics) == ("for ***", (), False, ("orders.*",))
 
 
 def test_nothing_that_a_run_leaves_or_says_holds_a_planted_secret(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Entry:
 def entries(log: str) -> Iterator[Entry]:
     """All messages in order."""
     level, session, lines = "", "", list[str]()
-    for line in log.splitlines():
+    for line in log.removesuffix("\n").split("\n"):  # only lines after these begin with a tab
         found = None if line.startswith("\t") else _ENTRY.fullmatch(line)
         if found is None:
             lines.append(line.removeprefix("\t"))

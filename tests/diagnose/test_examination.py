@@ -24,6 +24,8 @@ REQUESTS = [
     Sent("GET /orders", ORDERS, [8, ""]),
     Sent("POST /orders", "INSERT INTO orders VALUES (%s, 1)", [9001]),
 ]
+BREAKS = "\u2028LOG:  duration: 1 ms  plan:\x0c\x85\r"
+"""Characters that end a line for Python, and not in the server's log."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -129,3 +131,11 @@ def test_a_torn_plan_is_no_execution() -> None:
 )
 def test_comments_tell_the_place_in_the_code(text: str, place: str) -> None:
     assert comments.place(comments.tags(text)) == place
+
+
+def test_texts_and_values_with_line_breaks_of_any_kind_are_executions_like_others(server: Server, owner: Owner) -> None:
+    text = f"SELECT id FROM orders\r\nWHERE note <> '{BREAKS}' AND note <> %s"
+    requests = [Sent("GET /a", text, [BREAKS]), Sent("GET /a", text, ["next"])]
+    for which in VERSIONS:
+        with version(which, server, owner) as chosen, opened(chosen, SCHEMA, requests) as bench:
+            assert [e.parameters for e in bench.examine().executions] == [(BREAKS,), ("next",)]

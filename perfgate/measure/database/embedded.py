@@ -147,7 +147,7 @@ class _Embedded:
 
     def read_log(self) -> str:
         """All that the server has written so far."""
-        return (self.folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_bytes().decode(errors="replace")  # a carriage return stays what it is
 
 
 def _account() -> Account:
