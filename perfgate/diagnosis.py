@@ -139,6 +139,8 @@ class CloserLook:
         """The examinations that can be had: what fails on one scenario is noted."""
         found = {}
         for name, theatre in theatres.items():
+            if theatre.stand.database is None:
+                continue
             if time.monotonic() > until:
                 self._note(f"scenario {name} was not looked at on {theatre.stand.side}: the time for it is over")
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,8 +19,17 @@ from perfgate.model import Side, Unit
 from perfgate.plan import Plan
 from perfgate.units import percent, show
 
+LONGEST_SHOWN = 120
+
 WORTH_SAYING = 0.01
 """A figure that moves by less is left out."""
+
+_REMEDY = re.compile(
+    r"CREATE (UNIQUE )?INDEX |CREATE STATISTICS |DROP INDEX |ANALYZE\b|CREATE EXTENSION IF NOT EXISTS pg_trgm$"
+    r"|DO \$\$ BEGIN EXECUTE format\('ALTER DATABASE %I SET work_mem = %L', current_database\(\), "
+    r"'\d+MB'\); END \$\$$"
+)
+"""What a remedy may be: a result file may come from anywhere, and its SQL would be run on a server of your own."""
 
 _FIGURES: tuple[tuple[str, str], ...] = (
     ("calls", "statements"),
@@ -41,9 +51,15 @@ class Gain:
 def fixes(advice: Sequence[Advice], numbers: Sequence[int]) -> list[Advice]:
     """The safe remedies among the advice, or those of these numbers (from 1, as they are listed).
 
-    Raises BadRequest where there are none, or none of this number.
+    Raises BadRequest where there are none, or none of this number, and for SQL that no advisor writes.
     """
     safe = [one for one in advice if one.safe and one.sql]
+    strange = next((statement for one in safe for statement in one.sql if not _is_remedy(statement)), None)
+    if strange is not None:
+        raise BadRequest(
+            f"the last result holds SQL that no advisor writes: {strange[:LONGEST_SHOWN]}",
+            hint="`perfgate run` makes a result that can be trusted",
+        )
     if not safe:
         raise BadRequest(
             "the last run has no advice that SQL alone can follow",
@@ -53,6 +69,22 @@ def fixes(advice: Sequence[Advice], numbers: Sequence[int]) -> list[Advice]:
     if wrong is not None:
         raise BadRequest(f"there is no fix {wrong}", hint=f"they are numbered from 1 to {len(safe)}: `perfgate fix`")
     return [safe[number - 1] for number in numbers] if numbers else safe
+
+
+def _is_remedy(statement: str) -> bool:
+    """Whether it is one statement of a kind that advisors write."""
+    import sqlglot
+    from sqlglot.tokens import TokenType
+
+    if _REMEDY.match(statement) is None:
+        return False
+    if statement.startswith("DO "):
+        return True
+    try:
+        tokens = sqlglot.tokenize(statement, read="postgres")
+    except sqlglot.errors.TokenError:
+        return False
+    return not any(token.token_type is TokenType.SEMICOLON for token in tokens)
 
 
 def listed(chosen: Sequence[Advice]) -> Iterator[str]:

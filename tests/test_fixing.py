@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from perfgate import fixing, runfile
 from perfgate.advice import Advice, Effort, Severity, Trial
 from perfgate.cli import cli
+from perfgate.diagnose.advisors.temp_spill import _setting
 from perfgate.errors import BadRequest
 from perfgate.examination import Counters, Examination, Request
 from perfgate.model import Scope, Side, Unit
@@ -38,6 +39,38 @@ OTHER = replace(INDEX, title="another", sql=("CREATE INDEX ON c (d)",), verified
 def test_only_safe_remedies_of_sql_are_fixes() -> None:
     assert fixing.fixes([UNSAFE, INDEX, replace(INDEX, sql=()), OTHER], ()) == [INDEX, OTHER]
     assert fixing.fixes([UNSAFE, INDEX, OTHER], (2,)) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY (SELECT 1) TO PROGRAM 'id'",
+        "DROP DATABASE shop",
+        "CREATE INDEX ON a (b); DROP TABLE a",
+        'CREATE INDEX ON a ("b";c); COMMIT',
+        "DO $$ BEGIN EXECUTE 'DROP TABLE a'; END $$",
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm; SELECT 1",
+        "CREATE INDEX ON a ('b",
+    ],
+)
+def test_sql_that_no_advisor_writes_is_refused(statement: str) -> None:
+    with pytest.raises(BadRequest, match="no advisor writes"):
+        fixing.fixes([INDEX, replace(OTHER, sql=(statement,))], ())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'CREATE INDEX "a;b" ON "t" ((data->>\'k;k\'))',
+        "CREATE STATISTICS s (dependencies, mcv) ON a, b FROM t",
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        _setting(64 * 2**20),
+        'DROP INDEX "public"."i"',
+    ],
+)
+def test_sql_that_advisors_write_is_taken(statement: str) -> None:
+    found = replace(OTHER, sql=(statement,))
+    assert fixing.fixes([found], ()) == [found]
 
 
 def test_a_number_that_is_none_is_refused() -> None:

@@ -13,7 +13,12 @@ from perfgate.examination import Execution
 if TYPE_CHECKING:
     import psycopg
 
-_PARAMETER = re.compile(r"\$(\d+)")
+# Quoted text is passed over, in each way that Postgres has of quoting.
+_PARAMETER = re.compile(
+    r"""[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
+      | \$([A-Za-z_]\w*)?\$.*?\$\1\$ | \$(?P<number>\d+)""",
+    re.VERBOSE | re.DOTALL,
+)
 _TIMES = 7
 
 
@@ -30,7 +35,7 @@ def bound(execution: Execution, replaced: dict[int, str | None] | None = None) -
     values = dict(enumerate(execution.parameters, 1)) | (replaced or {})
 
     def write(match: re.Match[str]) -> str:
-        number = int(match[1])
+        number = int(match["number"] or 0)
         return literal(values[number]) if number in values else match[0]
 
     return _PARAMETER.sub(write, execution.text)

@@ -10,6 +10,7 @@ import pytest
 from perfgate.advice import Advice, Severity
 from perfgate.diagnose.advisors.n_plus_one import ADVISOR
 from perfgate.diagnose.batching import batched
+from perfgate.diagnose.replay import bound
 from perfgate.examination import Execution
 from perfgate.measure.database import Server
 from tests.diagnose.laboratory import Bench, Sent, failed, opened, subject_of
@@ -148,3 +149,11 @@ def test_what_cannot_be_sent_at_once_is_said_without_a_trial(server: Server, mon
     with opened(server, SCHEMA, asked(5, 10, 20, calls="one by one")) as bench:
         (found,) = advice(bench)
     assert found.verified == ()
+
+
+def test_only_parameters_are_replaced_and_values_stay_values() -> None:
+    text = """SELECT '$1', E'\\'$1', "$1", $x$ $1 $x$, $1, $2, $3 FROM t"""
+    assert bound(execution(text, "it's", None)) == (
+        """SELECT '$1', E'\\'$1', "$1", $x$ $1 $x$, 'it''s', NULL, $3 FROM t"""
+    )
+    assert bound(execution("SELECT $1", "a\\'; DROP TABLE t; --")) == "SELECT E'a\\\\''; DROP TABLE t; --'"

@@ -2,10 +2,8 @@
 
 PERFGATE_AGENT names the folder for its reports, PERFGATE_AGENT_ROOT the project, PERFGATE_AGENT_MODE what to look at.
 Python imports one `sitecustomize` only: the one that this file hides is run in its turn, and this folder taken off the
-path, so that a service notices nothing.
+path, so that a service notices nothing. Written so that any Python 3 can read it: a service may run on an old one.
 """
-
-from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
@@ -13,12 +11,14 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is slow to import
+OLDEST = (3, 8)
+"""What the agent itself can be read by."""
 
 
 def start() -> None:
     """Load the agent, if this process is to be looked at."""
     folder = os.environ.get("PERFGATE_AGENT", "")
-    if not os.path.isdir(folder):  # noqa: PTH112
+    if sys.version_info < OLDEST or not os.path.isdir(folder):  # noqa: PTH112
         return
     import perfgate_agent  # type: ignore[import-not-found,unused-ignore]  # beside this file, which is on the path
 
