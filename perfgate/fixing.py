@@ -74,7 +74,6 @@ def fixes(advice: Sequence[Advice], numbers: Sequence[int]) -> list[Advice]:
 def _is_remedy(statement: str) -> bool:
     """Whether it is one statement of a kind that advisors write."""
     import sqlglot
-    from sqlglot.tokens import TokenType
 
     if _REMEDY.match(statement) is None:
         return False
@@ -84,7 +83,7 @@ def _is_remedy(statement: str) -> bool:
         tokens = sqlglot.tokenize(statement, read="postgres")
     except sqlglot.errors.TokenError:
         return False
-    return not any(token.token_type is TokenType.SEMICOLON for token in tokens)
+    return not any(token.token_type.name == "SEMICOLON" for token in tokens)
 
 
 def listed(chosen: Sequence[Advice]) -> Iterator[str]:
