@@ -34,11 +34,15 @@ Costs = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Chosen:
-    """An index worth an examination; `wal` are the WAL records of a row inserted into its table before and with it."""
+    """An index worth an examination; `wal` are the WAL records of a row inserted into its table before and with it.
+
+    `reason` says what it is wanted for, where no plan shows that.
+    """
 
     candidate: Candidate
     name: str
     wal: tuple[float, float] | None
+    reason: str = ""
 
     @property
     def sql(self) -> str:

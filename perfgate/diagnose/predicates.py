@@ -93,7 +93,7 @@ def _parsed(text: str) -> exp.Expr | None:
 
     try:
         found = sqlglot.parse_one(_SUBPLAN.sub("($1)", text), dialect="postgres")
-    except (sqlglot.ParseError, sqlglot.TokenError):
+    except (sqlglot.ParseError, sqlglot.TokenError, RecursionError):  # the last one for 50 brackets in one another
         return None
     return found.unnest()
 

@@ -23,9 +23,9 @@ _LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<!\w)(\d+(?:\.\d+)?)(?!\w)")
 _PARAMETER = re.compile(r"\$\d")
 
 # As perfgate.measure.catalogue names them.
-_NAME = "CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END || quote_ident(relname)"
+NAME = "CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END || quote_ident(relname)"
 _INDEXES = f"""
-SELECT {_NAME}
+SELECT {NAME}
   FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
  WHERE nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
 """

@@ -21,11 +21,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Case:
-    """One service to be gated; the handler of the same name is in service.py.
+    """One service to be gated; the handler of the same name is in the module `service`.
 
     `expects` is the category of what has to be said first, "" where nothing is wrong. All that it `mentions` has to
     stand in its title, place or SQL, in capitals or not. `settings` are keys of the scenario, `postgres` settings of
-    the server, `budgets` limits beside the common ones.
+    the server, `budgets` limits beside the common ones, `advisors` options of theirs.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Case:
     pool: int = 4
     postgres: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[Mapping[str, str], ...] = ()
+    advisors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    service: str = "service"
 
     @property
     def is_harmless(self) -> bool:
@@ -158,8 +160,9 @@ FAULTY = (
         "caching",
         THINGS,
         (Endpoint("/report/{id}", 1),),
-        {"users": 16, "round": "2 s", "counting": 2},
-        pool=16,
+        {"users": 8, "counting": 2},
+        pool=8,
+        advisors={"caching": {"requests": 20, "seconds": 0.1}},
     ),
     Case("dead_rows", "vacuum", THINGS, (Endpoint("/kinds/{id}", 8, "POST"),), {"users": 1}, mentions=("things",)),
     Case(

@@ -25,6 +25,8 @@ TIMEOUT_S = 300
 GATED = (0, 1)
 """The exit codes of a run that measured something and judged it."""
 SCENARIO = "visit"
+PACKAGE = "visited"
+"""The folder of the service within the project."""
 
 
 def gate(case: Case, kept: Path | None = None) -> Outcome:
@@ -51,8 +53,10 @@ def _gated(case: Case, folder: Path) -> Outcome:
 
 def write(case: Case, folder: Path) -> None:
     """The project's files."""
-    for name in ("service.py", "visit.py"):
-        shutil.copy(HERE / name, folder / name)
+    (folder / PACKAGE).mkdir(exist_ok=True)
+    for name in ("__init__.py", "service.py", f"{case.service}.py"):
+        shutil.copy(HERE / name, folder / PACKAGE / name)
+    shutil.copy(HERE / "visit.py", folder / "visit.py")
     (folder / "schema.sql").write_text(case.schema, encoding="utf-8")
     endpoints = [asdict(endpoint) for endpoint in case.endpoints]
     (folder / "endpoints.json").write_text(json.dumps(endpoints), encoding="utf-8")
@@ -64,11 +68,12 @@ def budgets(case: Case) -> dict[str, Any]:
     return {
         "version": 1,
         "service": {
-            "command": "uvicorn service:app --port {port} --no-access-log --log-level warning",
+            "command": f"uvicorn {PACKAGE}.{case.service}:app --port {{port}} --no-access-log --log-level warning",
             "ready": "/healthz",
             "env": {"DATABASE_URL": "{database_url}", "ADVICE_CASE": case.name, "ADVICE_POOL": str(case.pool)},
         },
         "database": {"provider": "embedded", "setup": ["schema.sql"], "settings": dict(case.postgres)},
+        "advisors": {name: dict(options) for name, options in case.advisors.items()},
         "scenarios": {SCENARIO: _scenario(case.settings)},
         "budgets": [
             {"metric": "response.errors", "fail": "1 %"},

@@ -218,7 +218,7 @@ HANDLERS |= {
         "INSERT INTO visits (user_id, page) SELECT %(id)s, n FROM generate_series(1, 5) AS n",
     ),
     "unique_never_read": sends("INSERT INTO tokens (token) SELECT gen_random_uuid() FROM generate_series(1, 5)"),
-    "caching": sends("SELECT kind, count(*), (SELECT pg_sleep(0.6))::text FROM things GROUP BY kind ORDER BY kind"),
+    "caching": sends("SELECT kind, count(*), (SELECT pg_sleep(0.2))::text FROM things GROUP BY kind ORDER BY kind"),
     "fast_repeated_read": sends("SELECT kind, count(*) FROM things GROUP BY kind ORDER BY kind"),
     "dead_rows": sends("UPDATE things SET seen = seen + 1 WHERE kind = %(id)s"),
     "few_updates": sends("UPDATE things SET seen = seen + 1 WHERE id = %(id)s"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.advice_cases import gating
+from tests.advice_cases import gating, held_out
 from tests.advice_cases.cases import CASES, FAULTY, HARMLESS, Case
 from tests.advice_cases.gating import REPOSITORY
 from tests.advice_cases.scoring import Outcome, Said, line, score, summary
@@ -75,16 +75,21 @@ def test_there_are_enough_cases_of_either_kind_and_each_has_a_name_of_its_own() 
     assert len(HARMLESS) >= 11
     assert all(case.expects for case in FAULTY)
     assert not any(case.expects for case in HARMLESS)
-    assert len({case.name for case in CASES}) == len(CASES)
+    assert len(held_out.FAULTY) >= 8
+    assert len(held_out.HARMLESS) >= 6
+    assert all(case.expects for case in held_out.FAULTY)
+    assert not any(case.expects for case in held_out.HARMLESS)
+    cases = (*CASES, *held_out.CASES)
+    assert len({case.name for case in cases}) == len(cases)
 
 
 def test_every_case_has_a_handler() -> None:
-    script = "from tests.advice_cases.service import HANDLERS; print(*sorted(HANDLERS))"
+    script = "from tests.advice_cases.held_out_service import HANDLERS; print(*sorted(HANDLERS))"
     env = {"ADVICE_CASE": "", "DATABASE_URL": "", "ADVICE_POOL": "1"}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, env=env, check=True, capture_output=True, text=True
     )
-    assert done.stdout.split() == sorted(case.name for case in CASES)
+    assert done.stdout.split() == sorted(case.name for case in (*CASES, *held_out.CASES))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in QUICK], ids=lambda case: case.name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from perfgate.advice import Advice, Effort, Severity, Trial
-from perfgate.diagnose import plans
+from perfgate.diagnose import plans, references
 from perfgate.diagnose.advisor import Advisor
 from perfgate.diagnose.candidates import is_covered
 from perfgate.diagnose.causes import shortened
@@ -63,6 +64,8 @@ def _verified(subject: Subject, laboratory: Laboratory, examined: Examination, s
         found = search.chosen()
     except NotMeasured:  # there is no copy to try anything in
         return
+    with suppress(NotMeasured):  # what was found without them stays found
+        found += references.chosen(examined, laboratory, search.taken, found)
     for chosen in found:
         if laboratory.seconds_left() < EXAMINATION_S:
             return
@@ -235,6 +238,8 @@ def described(chosen: Chosen) -> str:
 def _evidence(subject: Subject, chosen: Chosen, paying: list[_Gain]) -> Iterator[str]:
     """What was seen: how much is read in vain, for whom, and whether base has what head has not."""
     best = paying[0]
+    if chosen.reason:
+        yield chosen.reason
     yield from _waste(best)
     words = show(best.work[0].blocks, Unit.COUNT)
     yield f"a request of {best.endpoint} looks at {words} blocks, {show(best.saved, Unit.COUNT)} of them in vain"
