@@ -153,3 +153,17 @@ def test_more_connections_than_before_and_than_users_are_worth_a_hint() -> None:
     assert not told(ADVISOR, watched(now, references={"connections.used": 12.0}))
     assert not told(ADVISOR, watched(sample("connections.used", 26.0), references={"connections.used": 20.0}))
     assert not told(ADVISOR, watched(now, users=16, references={"connections.used": 8.0}))
+
+
+@pytest.mark.parametrize(("opened", "told_of"), [(8.0, False), (49.0, False), (51.0, True), (200.0, True)])
+def test_connections_opened_by_every_other_request_are_told(opened: float, told_of: bool) -> None:
+    found = told(ADVISOR, watched(*samples(), sample("connections.opened", opened, opened), users=4))
+    titles = [advice.title for advice in found]
+    assert ("requests open connections of their own" in titles) is told_of
+
+
+def test_connections_that_requests_open_explain_slow_answers() -> None:
+    subject = watched(
+        sample("connections.used", 3.0), sample("connections.opened", 100.0), red=[failed("response.p95")]
+    )
+    assert only(ADVISOR, subject).severity is Severity.HIGH

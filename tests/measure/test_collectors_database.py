@@ -113,6 +113,18 @@ def test_a_round_without_waits_says_so(stock: ServiceDatabase) -> None:
     assert readings["locks.longest_wait"].note == ""
 
 
+def test_connections_that_are_opened_are_counted_and_perfgates_own_are_not(stock: ServiceDatabase) -> None:
+    def come_and_go() -> None:
+        for _ in range(3):
+            with session(stock) as connection:
+                pid = connection.info.backend_pid
+            while stock.server.monitor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+                pass  # a session hands over what it counted as it ends
+
+    assert watched(stock, come_and_go)["connections.opened"].value == 3
+    assert watched(stock, lambda: None)["connections.opened"].value == 0
+
+
 def test_a_deadlock_is_counted_at_once(stock: ServiceDatabase) -> None:
     def transfer(first: int, second: int) -> None:
         with session(stock) as connection:

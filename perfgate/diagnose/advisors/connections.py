@@ -51,6 +51,9 @@ HELD = 0.5
 OUTSIDE_S = 0.02
 """What a request does beside the database for longer than this belongs outside of its transaction."""
 
+OPENED_SHARE = 0.5
+"""Connections opened for each request of a round; a pool opens a few in all, and those in its warm-up."""
+
 GREW_BY = 5
 GREW_FACTOR = 1.5
 """By so many sessions, and this factor, a service holds more than base or baseline did."""
@@ -91,7 +94,7 @@ class Connections(Advisor):
                 mean(active) if active else None,
                 asked.users if asked else None,
             )
-            for look in (_leaked, _near_maximum, _held, _too_small, _queued, _more, _too_large):
+            for look in (_leaked, _near_maximum, _opened, _held, _too_small, _queued, _more, _too_large):
                 if (advice := look(subject, seen)) is not None:
                     yield advice
                     break
@@ -121,6 +124,32 @@ def _leaked(subject: Subject, seen: Seen) -> Advice | None:
         seen.scope,
         metrics=("connections.*", "response.errors", "process.open_files"),
     )
+
+
+def _opened(subject: Subject, seen: Seen) -> Advice | None:
+    """Whether requests open connections of their own, most of them: a pool opens a few, and then none."""
+    taken = [facts for facts in rounds(subject, seen.scope.scenario) if facts.requests]
+    opened = values(subject, "connections.opened", seen.scope)
+    if not taken or not opened:
+        return None
+    requests = mean([float(facts.requests) for facts in taken])
+    if mean(opened) < OPENED_SHARE * requests:
+        return None
+    cpu = subject.value("cpu.database_per_request", seen.scope)
+    costs = (f"Postgres takes {show(cpu, Unit.SECONDS)} of CPU time for a request",) if cpu else ()
+    advice = Advice(
+        Connections.category,
+        Severity.MEDIUM,
+        "requests open connections of their own",
+        (f"{mean(opened):.0f} connections were opened in a round of {requests:.0f} requests", *costs),
+        "no request waits for a process of Postgres to start and for a password to be checked",
+        Effort.HOURS,
+        "let the service have a pool, and lend each request a connection of it; where every process may have few, put "
+        "PgBouncer between",
+        seen.scope,
+        metrics=("response.*", "cpu.database_per_request", "connections.*"),
+    )
+    return weighed(subject, advice, Key("connections.opened", seen.scope))
 
 
 def _near_maximum(subject: Subject, seen: Seen) -> Advice | None:

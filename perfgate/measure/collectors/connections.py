@@ -36,6 +36,9 @@ WAITING = _sampled("locks.waiting", Unit.COUNT, 0.5, "Most sessions at one time 
 LONGEST_WAIT = _sampled(
     "locks.longest_wait", Unit.SECONDS, 0.5, "Longest that a session was seen waiting for a lock, and for whom."
 )
+OPENED = _sampled(
+    "connections.opened", Unit.COUNT, 0.3, "Connections that the service opened in the round, its warm-up included."
+)
 DEADLOCKS = _sampled(
     "database.deadlocks", Unit.COUNT, 0.5, "Deadlocks, each ended by an error for one of its sessions."
 )
@@ -67,7 +70,9 @@ SELECT waiter.pid, waiter.query, blocking.pid, blocker.query, blocker.state,
   LEFT JOIN pg_stat_activity AS blocker ON blocker.pid = blocking.pid
  WHERE waiter.datname = %s AND waiter.wait_event_type = 'Lock'
 """
-_TOTALS = "SELECT deadlocks, temp_files, temp_bytes, blks_hit, blks_read FROM pg_stat_database WHERE datname = %s"
+_TOTALS = """
+SELECT deadlocks, temp_files, temp_bytes, blks_hit, blks_read, sessions FROM pg_stat_database WHERE datname = %s
+"""
 _MAXIMUM = "SELECT setting::int FROM pg_settings WHERE name = 'max_connections'"
 
 
@@ -89,6 +94,7 @@ class Totals(NamedTuple):
     temp_bytes: int
     hits: int
     reads: int
+    opened: int
 
 
 @dataclass
@@ -149,7 +155,7 @@ class Connections(Collector):
     name = "connections"
     metrics = (
         *(USED, SHARE, ACTIVE, IDLE_IN_TRANSACTION, LONGEST_QUERY, WAITING, LONGEST_WAIT),
-        *(DEADLOCKS, TEMP_FILES, TEMP_BYTES, CACHE_HITS),
+        *(OPENED, DEADLOCKS, TEMP_FILES, TEMP_BYTES, CACHE_HITS),
     )
     stretch = Stretch.ROUND
 
@@ -213,6 +219,7 @@ def _of_sessions(sampler: SessionSampler, maximum: int) -> Iterator[Reading]:
 
 def _of_totals(before: Totals, after: Totals) -> Iterator[Reading]:
     looked_at = after.hits + after.reads - before.hits - before.reads
+    yield Reading(OPENED, float(after.opened - before.opened))
     yield Reading(DEADLOCKS, float(after.deadlocks - before.deadlocks))
     yield Reading(TEMP_FILES, float(after.temp_files - before.temp_files))
     yield Reading(TEMP_BYTES, float(after.temp_bytes - before.temp_bytes))
