@@ -18,6 +18,7 @@ from perfgate.options import (
     base_option,
     config_option,
     diagnose_option,
+    github_options,
     json_option,
     profile_option,
     quiet_option,
@@ -27,6 +28,7 @@ from perfgate.options import (
 )
 
 if TYPE_CHECKING:
+    from perfgate.options import Telling
     from perfgate.plan import Plan
     from perfgate.result import Result
 
@@ -49,6 +51,7 @@ def cli() -> None:
 @base_option
 @diagnose_option
 @strict_option
+@github_options
 @quiet_option
 def run(
     scenarios: tuple[str, ...],
@@ -60,26 +63,26 @@ def run(
     diagnose: str,
     strict: bool,
     quiet: bool,
+    telling: Telling,
 ) -> NoReturn:
     """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
-    from perfgate import publication, runner
+    from perfgate import announcement, publication, resultfile, runner
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
-    plan = _plan(config, scenarios, profile)
+    plan, announcer = _plan(config, scenarios, profile), announcement.prepared(telling, config)
     with Progress(quiet=quiet) as progress:
-        found = runner.base_of(
-            plan, base, progress
-        )  # may be a wrong request, after which the last result is still there
+        # may be a wrong request, after which the last result is still there
+        found = runner.base_of(plan, base, progress)
         state = _clean_state(plan, json_path)
         chosen = publication.choose([*reports, str(state / "report.html")])
         measured = runner.measure(plan, progress, found, Diagnose(diagnose))
         result = runner.judged(measured, plan, strict=strict)
-    _save(result, state / runner.LAST_RESULT, json_path)
+    resultfile.save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
         click.echo(f"report: {state / 'report.html'}   result: {state / runner.LAST_RESULT}", err=True)
-    _end(result)
+    _end(result, announcer.announce(result, state / "report.html") if announcer else ExitCode.PASSED)
 
 
 @cli.command()
@@ -94,7 +97,7 @@ def measure(
     scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, diagnose: str, quiet: bool
 ) -> None:
     """Measure only; `perfgate judge` decides later."""
-    from perfgate import runner
+    from perfgate import resultfile, runner
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
@@ -103,7 +106,7 @@ def measure(
         found = runner.base_of(plan, base, progress)
         _clean_state(plan, json_path)
         result = runner.measure(plan, progress, found, Diagnose(diagnose))
-    _save(result, json_path)
+    resultfile.save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
 
 
@@ -130,11 +133,11 @@ def judge(
 
     Without a profile it is the one that the result was measured under.
     """
-    from perfgate import publication, runner
+    from perfgate import publication, resultfile, runner
 
-    measured = _read(result_path)
+    measured = resultfile.read(result_path)
     result = runner.judged(measured, _plan_of(measured, config, profile), strict=strict)
-    _save(result, json_path)
+    resultfile.save(result, json_path)
     publication.publish(result, publication.choose(reports), quiet=quiet)
     _end(result)
 
@@ -142,18 +145,23 @@ def judge(
 @cli.command()
 @result_argument
 @report_option
+@config_option
+@github_options
 @quiet_option
-def publish(result_path: Path, reports: tuple[str, ...], quiet: bool) -> None:
-    """Report a judged result.
+def publish(result_path: Path, reports: tuple[str, ...], config: Path, quiet: bool, telling: Telling) -> NoReturn:
+    """Report a judged result. Of the budgets file only its place matters: remarks name files beside it.
 
-    Ends with 0 whatever the verdict, since the gate has spoken already.
+    Ends with 0 whatever the verdict, since the gate has spoken already; with 3 where --require-publish is not met.
     """
-    from perfgate import publication
+    from perfgate import announcement, publication, resultfile
 
-    result = _read(result_path)
+    result, announcer = resultfile.read(result_path), announcement.prepared(telling, config)
     if result.verdict is None:
         raise BadRequest(f"{result_path}: was not judged yet", hint=f"type `perfgate judge {result_path}` first")
-    publication.publish(result, publication.choose(reports), quiet=quiet)
+    chosen = publication.choose(reports)
+    publication.publish(result, chosen, quiet=quiet)
+    page = chosen[0][1] if chosen else None
+    sys.exit(announcer.announce(result, page) if announcer else ExitCode.PASSED)
 
 
 @cli.command()
@@ -174,10 +182,10 @@ def accept(
     profile: str,
 ) -> None:
     """Turn the last run into the baseline; shows what changes first."""
-    from perfgate import acceptance
+    from perfgate import acceptance, resultfile
 
     plan = _plan(config, (), profile)
-    result = _read(result_path) if result_path else _last(plan)
+    result = resultfile.read(result_path) if result_path else _last(plan)
     proposal = acceptance.propose(result, _plan_of(result, config, profile), globs, even_if_red=even_if_red)
     for line in proposal.lines():
         click.echo(line)
@@ -259,11 +267,11 @@ def calibrate(
 @profile_option
 def explain(metric: str, config: Path, profile: str) -> None:
     """Say what a metric means and how the last run judged it."""
-    from perfgate import explanation, runner
+    from perfgate import explanation, resultfile, runner
 
     plan = _plan(config, (), profile) if config.is_file() else None
     last = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT if plan else None
-    result = _read(last) if last and last.is_file() else None
+    result = resultfile.read(last) if last and last.is_file() else None
     for line in explanation.explain(metric, plan, result):
         click.echo(line)
 
@@ -303,12 +311,12 @@ def _plan_of(result: Result, config: Path, profile: str) -> Plan:
 
 def _last(plan: Plan) -> Result:
     """The last run's result. Raises BadRequest where there is none."""
-    from perfgate import runner
+    from perfgate import resultfile, runner
 
     source = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
     if not source.is_file():
         raise BadRequest("there is no last run to take", hint="type `perfgate run` first")
-    return _read(source)
+    return resultfile.read(source)
 
 
 def _clean_state(plan: Plan, json_path: Path | None) -> Path:
@@ -322,30 +330,10 @@ def _clean_state(plan: Plan, json_path: Path | None) -> Path:
     return state
 
 
-def _read(path: Path) -> Result:
-    from perfgate import runfile
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadRequest(f"{path}: there is no such file", hint="`perfgate run --json FILE` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path}: cannot be read: {error}", hint="`perfgate run --json FILE` writes one") from error
-    return runfile.load_result(text, str(path))
-
-
-def _save(result: Result, *paths: Path | None) -> None:
-    from perfgate import files, runfile
-
-    wanted = [path for path in paths if path is not None]
-    text = runfile.dump_result(result) if wanted else ""
-    for path in wanted:
-        files.write(path, text)
-
-
-def _end(result: Result) -> NoReturn:
+def _end(result: Result, told: ExitCode = ExitCode.PASSED) -> NoReturn:
+    """By the verdict; where that is a pass, by what became of telling it."""
     assert result.verdict is not None
-    sys.exit(result.verdict.exit_code)
+    sys.exit(result.verdict.exit_code or told)
 
 
 def _terminated(*_: Any) -> NoReturn:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import click
+
+T = TypeVar("T")
 
 CONFIG = "budgets.yaml"
 
@@ -40,3 +45,38 @@ diagnose_option = click.option(
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but the verdict.")
 result_argument = click.argument("result_path", metavar="RESULT", type=click.Path(path_type=Path))
+
+
+class Telling(NamedTuple):
+    """What GitHub is to be told: whether at all, of which configuration, and what becomes of it if that fails."""
+
+    github: bool = False
+    key: str = ""
+    comment: str = "always"
+    required: bool = False
+
+
+_GITHUB = (
+    click.option("--github", is_flag=True, help="Tell GitHub, in a job of its Actions: comment, check, summary."),
+    click.option("--key", default="", metavar="NAME", help="The configuration's name, where a repository has several."),
+    click.option(
+        "--comment",
+        type=click.Choice(["always", "red"]),
+        default="always",
+        show_default=True,
+        help="With `red`, there is no comment on a pull request until something is red.",
+    ),
+    click.option("--require-publish", "required", is_flag=True, help="End with 3 where GitHub could not be told."),
+)
+
+
+def github_options(command: Callable[..., T]) -> Callable[..., T]:
+    """The options about GitHub; the command gets them together, as `telling`."""
+
+    @functools.wraps(command)
+    def gathered(*args: object, github: bool, key: str, comment: str, required: bool, **others: object) -> T:
+        return command(*args, telling=Telling(github, key, comment, required), **others)
+
+    for option in reversed(_GITHUB):
+        gathered = option(gathered)
+    return gathered

@@ -120,12 +120,20 @@ def bars(base: Sequence[float | None], head: Sequence[float | None]) -> str:
     present = [value for value in (*base, *head) if value is not None]
     if not base or not head or len(set(present)) < 2:
         return ""
-    low, high = spread_out(present)
-    step = (high - low) / (len(_BARS) - 1)
-    before, after = (
-        "".join("×" if value is None else _BARS[round((value - low) / step)] for value in side) for side in (base, head)
-    )
+    before, after = (_drawn(side, present) for side in (base, head))
     return f"{before} → {after}"
+
+
+def trend(values: Sequence[float | None]) -> str:
+    """What a value did from run to run, `▁▂▁█`; "" where there are fewer than two, or all are the same."""
+    present = [value for value in values if value is not None]
+    return _drawn(values, present) if len(set(present)) > 1 else ""
+
+
+def _drawn(values: Sequence[float | None], scale: Sequence[float]) -> str:
+    low, high = spread_out(scale)
+    step = (high - low) / (len(_BARS) - 1)
+    return "".join("×" if value is None else _BARS[round((value - low) / step)] for value in values)
 
 
 def spread_out(values: Sequence[float]) -> tuple[float, float]:

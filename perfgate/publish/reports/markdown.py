@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from perfgate.model import Key
 from perfgate.publish import words
 from perfgate.publish.conduct import Stretch, Trouble
 from perfgate.publish.counsel import Counsel, Reason
@@ -20,6 +21,9 @@ _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _INLINE = re.compile(r"[!\"#$&*:<>@\[\\\]^_`{|}~]")
 _LINKED = re.compile(r"@|#|://|www\.|gh-\d", re.IGNORECASE)
 """What GitHub would turn into a mention, a reference or a link, even when it is written in entities."""
+
+History = Mapping[Key, Sequence[float | None]]
+"""Of a metric in a scope, one value for each of the last runs, oldest first."""
 
 _MOST_NAMES = 30
 _SAMPLES = "| Sample | Value | Base |\n|---|---:|---:|"
@@ -44,10 +48,7 @@ class Markdown:
 
     def render(self, result: Result) -> str:
         """The whole report, or as much of it as may be."""
-        sections = list(_sections(Digest(result)))
-        if self.limit is None:
-            return _joined(sections)
-        return _fitted(sections, self.limit)
+        return _fitted(list(_sections(Digest(result))), self.limit, _CUT)
 
 
 REPORT = Markdown()
@@ -69,31 +70,33 @@ def _joined(sections: Iterable[_Section]) -> str:
     return "\n\n".join(section.text() for section in sections) + "\n"
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """The length as GitHub counts it: in UTF-16 units."""
     return len(text.encode("utf-16-le")) // 2
 
 
-def _fitted(sections: Sequence[_Section], limit: int) -> str:
+def _fitted(sections: Sequence[_Section], limit: int | None, cut: str) -> str:
+    """The sections, or as many of them as fit and `cut`."""
     whole = _joined(sections)
-    if _size(whole) <= limit:
+    if limit is None or size(whole) <= limit:
         return whole
-    kept, room = list[str](), limit - _size(_CUT)
+    kept, room = list[str](), limit - size(cut)
     for section in sections:
         text = section.text()
-        if _size(text) + 2 > room:
+        if size(text) + 2 > room:
             kept.append(_shortened(section, room - 2))
             break
         kept.append(text)
-        room -= _size(text) + 2
-    return "\n\n".join(filter(None, kept)) + _CUT
+        room -= size(text) + 2
+    return "\n\n".join(filter(None, kept)) + cut
 
 
 def _shortened(section: _Section, room: int) -> str:
     """As many lines of the section as fit; nothing when not even one does."""
-    room -= _size(section.text(0)) + 1
+    room -= size(section.text(0)) + 1
     count = 0
     for line in section.lines:
-        room -= _size(line) + 1
+        room -= size(line) + 1
         if room < 0:
             break
         count += 1
@@ -129,9 +132,25 @@ def _entities(text: str) -> str:
 
 
 def _sections(digest: Digest) -> Iterator[_Section]:
-    mark = "✅" if digest.passed else "❌" if digest.measured else "⚠️"
-    table: _Table = _BesideBase() if digest.two_sided else _Table()
-    yield _Section(f"## {mark} {prose(digest.headline)}\n\nperfgate · {prose(digest.subject)}")
+    yield _Section(f"## {mark(digest)} {prose(digest.headline)}\n\nperfgate · {prose(digest.subject)}")
+    yield from _details(digest, {})
+
+
+def mark(digest: Digest) -> str:
+    """The sign for how it ended."""
+    return "✅" if digest.passed else "❌" if digest.measured else "⚠️"
+
+
+def details(digest: Digest, limit: int, cut: str, history: History) -> str:
+    """All that stands below the headline: what failed, why and what to do, warnings, and the rest folded.
+
+    Of at most `limit` UTF-16 units, in which `cut` says that something was left out.
+    """
+    return _fitted(list(_details(digest, history)), limit, cut)
+
+
+def _details(digest: Digest, history: History) -> Iterator[_Section]:
+    table: _Table = _BesideBase(history) if digest.two_sided else _Table(history)
     lasting = [_trouble(trouble) for trouble in digest.troubles if not trouble.healed]
     failures = [_Section(table.head, tuple(map(table.group, digest.failures)))] if digest.failures else []
     yield from (*failures, *lasting) if digest.measured else (*lasting, *failures)
@@ -166,10 +185,13 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+@dataclass(frozen=True)
 class _Table:
     """Findings against limits and stored baselines."""
 
-    head = "| | Check | Observed | Compared with | Change |\n|---|---|---:|---:|---:|"
+    history: History
+
+    head: ClassVar[str] = "| | Check | Observed | Compared with | Change |\n|---|---|---:|---:|---:|"
 
     def cells(self, row: Row) -> tuple[str, ...]:
         """What stands beside the check."""
@@ -185,6 +207,8 @@ class _Table:
         if len(group.rows) == 1:
             row = group.rows[0]
             name = code(row.name) + (f" in {prose(row.scenario)}" if row.scenario else "")
+            trend = words.trend(self.history.get(row.finding.key, ()))
+            name = f"{name} {trend}".rstrip()
             reasons = (prose(row.because), prose(row.needed), code(row.statement), prose(row.rule))
             return self.line(row, _lines(name, *reasons))
         names = ", ".join(f"{code(row.name)} {row.observed}".rstrip() for row in group.rows[:_MOST_NAMES])
@@ -196,7 +220,7 @@ class _Table:
 class _BesideBase(_Table):
     """Findings of a run that measured its base as well."""
 
-    head = "| | Check | Base | Head | Change | Interval | Limit |\n|---|---|---:|---:|---:|---:|---:|"
+    head: ClassVar[str] = "| | Check | Base | Head | Change | Interval | Limit |\n|---|---|---:|---:|---:|---:|---:|"
 
     def cells(self, row: Row) -> tuple[str, ...]:
         interval = _lines(row.interval, row.evidence, words.bars(row.base, row.head))

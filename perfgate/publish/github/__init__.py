@@ -1,0 +1,1 @@
+"""Telling GitHub: comments, checks, summaries and annotations."""
