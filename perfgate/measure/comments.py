@@ -1,4 +1,4 @@
-"""What a service writes into the comments of its statements: the route that asked, and the place in the code.
+"""What a service writes into the comments of its statements: which request asked, and the place in the code.
 
 Understood are sqlcommenter's form (`/*route='%2Forders',file='app.py'*/`, values URL-encoded) and that of marginalia
 and ActiveRecord's query logs (`/*controller:orders,line:/app/orders.rb:12*/`).
@@ -39,3 +39,15 @@ def place(found: Mapping[str, str]) -> str:
             line = match["line"] or next((found[k] for k in _LINES if _NUMBER.fullmatch(found.get(k, ""))), "")
             return f"{match['path']}:{line}" if line else match["path"]
     return ""
+
+
+def trace(found: Mapping[str, str]) -> str:
+    """What names the one request that a statement belongs to, by W3C trace context or a request's number; or ""."""
+    parent = found.get("traceparent", "").split("-")
+    return parent[1] if len(parent) == 4 else found.get("trace_id", "") or found.get("request_id", "")
+
+
+def route(found: Mapping[str, str]) -> str:
+    """The kind of request that a statement belongs to, in the service's own words, or ""."""
+    handler = "#".join(filter(None, (found.get("controller", ""), found.get("action", ""))))
+    return found.get("route", "") or handler

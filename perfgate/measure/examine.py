@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from perfgate.errors import NotMeasured
 from perfgate.examination import Counters, Examination, Execution, Request, total
 from perfgate.measure import catalogue, comments, serverlog
+from perfgate.measure.belated import returned
 from perfgate.measure.collectors.queries import CountingPass
 from perfgate.measure.database import ServiceDatabase
 from perfgate.measure.database.access import said
@@ -71,13 +72,14 @@ class Theatre:
                 database.explain_all()
             with self.stand.started(f"examine-{self.scenario}", {**self.env, **(env or {})}) as service:
                 counting, load, marks = self._count(database, service.url)
+            endpoints = [look.endpoint for look in counting.looks]
             with database.connect() as connection, database.server.reporting("reading the catalogue"):
                 return Examination(
                     self.scenario,
                     self.stand.side,
                     database.server.major,
                     requests=tuple(_requests(counting, load)),
-                    executions=tuple(self._executions(database, counting, marks)),
+                    executions=tuple(returned(list(self._executions(database, counting, marks)), endpoints)),
                     statements={fingerprint(text): text for text in counting.texts().values()},
                     tables=catalogue.tables(connection),
                     indexes=catalogue.indexes(connection),
