@@ -21,6 +21,7 @@ COPIED_ROWS = 500
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<!\w)(\d+(?:\.\d+)?)(?!\w)")
 _PARAMETER = re.compile(r"\$\d")
+_QUOTED = re.compile(r"""'(?:[^']|'')*' | "(?:[^"]|"")*" """, re.VERBOSE)
 
 # As perfgate.measure.catalogue names them.
 NAME = "CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END || quote_ident(relname)"
@@ -97,7 +98,7 @@ class Rehearsal:
         """What EXPLAIN (ANALYZE, BUFFERS, VERBOSE) says of an execution with its parameters; its effects are undone."""
         import psycopg
 
-        if ";" in execution.text.strip().rstrip(";"):
+        if ";" in _QUOTED.sub("", execution.text).strip().rstrip(";"):
             return None
         try:
             with self.connection.transaction(force_rollback=True):

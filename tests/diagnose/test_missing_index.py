@@ -50,6 +50,7 @@ PART = 'SELECT (SELECT count(note) FROM "Order"), (SELECT count(*) FROM customer
 PAYING: list[tuple[str, Callable[[int], list[object]], str]] = [
     ('SELECT id, placed FROM "Order" WHERE customer = %s', lambda n: [n], '("customer")'),
     ('SELECT id FROM "Order" WHERE customer = ANY (%s)', lambda n: [[n, n + 1]], '("customer")'),
+    ("SELECT id, ';' FROM \"Order\" WHERE customer = %s;", lambda n: [n], '("customer")'),
     ('UPDATE "Order" SET note = note WHERE customer = %s', lambda n: [n], '("customer")'),
     ('SELECT id FROM "Order" WHERE customer = %s OR customer = %s', lambda n: [n, n + 500], '("customer")'),
     (JOINED, lambda n: [n + 1], '("customer")'),
