@@ -265,7 +265,8 @@ class Run:
     `base` is the commit that was measured beside head, "" where none was. `repeatability` is the machine's own noise.
     `started` is ISO 8601 in UTC; `phases` maps what the time went into to seconds; `loads` keeps what was asked of each
     scenario, `left_out` names the scenarios that were not asked for, `profile` the profile of budgets.yaml that asked;
-    `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader.
+    `statements` maps fingerprints to normalised texts; `notes` are sentences for the reader,
+    and so is what this change allows that its base does not (`loosened`).
     """
 
     commit: str
@@ -289,6 +290,7 @@ class Run:
     phases: Mapping[str, float] = field(default_factory=dict)
     statements: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    loosened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ def author(root: Path) -> str:
         return "unknown"
 
 
+def last_author(root: Path, since: str, file: str) -> str:
+    """Who changed a file last after a commit; "" where nobody did who has committed it."""
+    return _git(root, "log", "-1", "--format=%an", f"{since}..HEAD", "--", file)
+
+
 def _git(root: Path, *arguments: str) -> str:
     """What a git command prints, or "" where git or the repository is not there: nothing hangs on it."""
     try:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import perfgate
 from perfgate import baselines as accepted
+from perfgate import loosening
 from perfgate.diagnose import advisors
 from perfgate.diagnosis import CloserLook, Diagnose, Diagnosis
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
@@ -91,6 +92,7 @@ class Measurement:
     notes: list[str] = field(default_factory=list)
     postgres: Postgres | None = None
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    loosened: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.revision, self.machine = revision(self.plan.root), machine()
@@ -325,6 +327,7 @@ class Measurement:
             phases={name: round(spent, 2) for name, spent in self.watch.phases.items()},
             statements=statements,
             notes=tuple(self.notes),
+            loosened=self.loosened,
         )
 
 
@@ -347,6 +350,8 @@ def measure(plan: Plan, progress: Progress, base: Base | None = None, diagnose: 
     """
     try:
         measurement = Measurement(plan, progress, baselines_of(plan), base, diagnose)
+        if base is not None:
+            measurement.loosened = loosening.since(base.root, base.commit, plan, known())
         run = measurement.take()
         redactor, found = measurement.redactor, measurement.diagnosis
         advice = tuple(map(redactor.advice, found.advice))

@@ -113,6 +113,11 @@ class Digest:
         return tuple((scenario, tuple(group)) for scenario, group in samples.items())
 
     @cached_property
+    def loosened(self) -> tuple[str, ...]:
+        """What this change allows that its base does not."""
+        return tuple(one_line(sentence) for sentence in self.run.loosened)
+
+    @cached_property
     def advice(self) -> tuple[Counsel, ...]:
         """What to do about it, in the order that the advisors gave."""
         return tuple(map(counsel, self.result.advice))

@@ -151,6 +151,9 @@ def details(digest: Digest, limit: int, cut: str, history: History) -> str:
 
 def _details(digest: Digest, history: History) -> Iterator[_Section]:
     table: _Table = _BesideBase(history) if digest.two_sided else _Table(history)
+    if digest.loosened:
+        lines = tuple(f"- {prose(sentence)}" for sentence in digest.loosened)
+        yield _Section("**This change loosens what it is judged by:**\n", lines)
     lasting = [_trouble(trouble) for trouble in digest.troubles if not trouble.healed]
     failures = [_Section(table.head, tuple(map(table.group, digest.failures)))] if digest.failures else []
     yield from (*failures, *lasting) if digest.measured else (*lasting, *failures)

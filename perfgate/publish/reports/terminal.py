@@ -73,6 +73,7 @@ REPORT = Terminal()
 def _story(sheet: Sheet, digest: Digest) -> None:
     sheet.prose(digest.headline, _verdict(digest))
     sheet.prose(digest.subject, "dim")
+    _loosened(sheet, digest.loosened)
     for block in digest.blocking:
         if isinstance(block, Trouble):
             _trouble(sheet, block)
@@ -93,6 +94,14 @@ def _story(sheet: Sheet, digest: Digest) -> None:
     if sheet.lines > A_SCREEN:
         sheet.space()
         sheet.prose(digest.headline, _verdict(digest))
+
+
+def _loosened(sheet: Sheet, loosened: Sequence[str]) -> None:
+    if loosened:
+        sheet.space()
+        sheet.labelled("LOOSER", "This change loosens what it is judged by", "bold yellow", title="bold")
+    for sentence in loosened:
+        sheet.prose(sentence, indent=LABEL)
 
 
 def _verdict(digest: Digest) -> str:
