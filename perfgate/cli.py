@@ -196,12 +196,16 @@ def accept(
 
 @cli.command()
 @click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
-@click.option("--try", "try_them", is_flag=True, help="Measure them together in a throwaway copy of the database.")
+@click.option(
+    "--try",
+    "try_them",
+    is_flag=True,
+    help="Measure them together, under the load of all scenarios, in a throwaway copy of the database.",
+)
 @click.option("--write", "path", type=click.Path(path_type=Path), help="Write their SQL to this file.")
 @config_option
 @profile_option
-@quiet_option
-def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Path, profile: str, quiet: bool) -> None:
+def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Path, profile: str) -> None:
     """List the last run's advice that SQL alone can follow; try it, or write it as a migration.
 
     Takes all of it, or the numbers that the list gives. No database is touched but those that perfgate makes itself.
@@ -214,7 +218,7 @@ def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Pat
     for line in fixing.listed(chosen):
         click.echo(line)
     if try_them:
-        with Progress(quiet=quiet) as progress:
+        with Progress() as progress:
             gains = fixing.tried(plan, progress, chosen)
         for line in fixing.as_lines(gains):
             click.echo(line)

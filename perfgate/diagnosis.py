@@ -125,6 +125,8 @@ class CloserLook:
                 shipped=service.shipped,
             )
             advice = consult(advisors.known(), subject, self._note)
+            if not advice:
+                self._note(f"a closer look was taken, and none of {len(advisors.known())} advisors had anything to say")
         return Diagnosis(tuple(distinct(advice)), tuple(causes(subject, advice)), tuple(self.notes))
 
     def _service(

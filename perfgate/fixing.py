@@ -20,6 +20,7 @@ from perfgate.plan import Plan
 from perfgate.units import percent, show
 
 LONGEST_SHOWN = 120
+NOTHING = "statements, blocks and WAL records are what they were"
 
 WORTH_SAYING = 0.01
 """A figure that moves by less is left out."""
@@ -63,12 +64,12 @@ def fixes(advice: Sequence[Advice], numbers: Sequence[int]) -> list[Advice]:
     if not safe:
         raise BadRequest(
             "the last run has no advice that SQL alone can follow",
-            hint="`perfgate run --diagnose always` looks for some",
+            hint="advice is looked for when a run is red, or with `perfgate run --diagnose always`",
         )
     wrong = next((number for number in numbers if not 1 <= number <= len(safe)), None)
     if wrong is not None:
         raise BadRequest(f"there is no fix {wrong}", hint=f"they are numbered from 1 to {len(safe)}: `perfgate fix`")
-    return [safe[number - 1] for number in numbers] if numbers else safe
+    return [safe[number - 1] for number in dict.fromkeys(numbers)] if numbers else safe
 
 
 def _is_remedy(statement: str) -> bool:
@@ -126,11 +127,9 @@ def _tried(plan: Plan, measurement: runner.Measurement, statements: Sequence[str
 
 
 def gains_of(scenario: str, before: Examination, after: Examination) -> Iterator[Gain]:
-    """What moved, endpoint by endpoint."""
+    """What moved, endpoint by endpoint; nothing is a gain, too."""
     for endpoint in before.endpoints():
-        trials = tuple(_moved(endpoint, before.work(endpoint), after.work(endpoint)))
-        if trials:
-            yield Gain(scenario, endpoint, trials)
+        yield Gain(scenario, endpoint, tuple(_moved(endpoint, before.work(endpoint), after.work(endpoint))))
 
 
 def _moved(endpoint: str, before: Counters, after: Counters) -> Iterator[Trial]:
@@ -162,7 +161,8 @@ def _comment(text: str) -> str:
 def as_lines(gains: Sequence[Gain]) -> Iterator[str]:
     """What was gained, scenario by scenario."""
     for scenario, own in groupby(gains, key=lambda gain: gain.scenario):
-        yield f"{scenario}:"
-        yield from (f"  {told(trial)}" for gain in own for trial in gain.trials)
-    if not gains:
-        yield "nothing moved: statements, blocks and WAL records are what they were"
+        trials = [trial for gain in own for trial in gain.trials]
+        yield f"{scenario}:" if trials else f"{scenario}: {NOTHING}"
+        yield from (f"  {told(trial)}" for trial in trials)
+    if not any(gain.trials for gain in gains):
+        yield "is the service that was tried the one that the run was red for?"

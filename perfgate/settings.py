@@ -134,7 +134,9 @@ def _check_options(
             continue
         for option, value in options.items():
             place, usual = (f"{kind}s", name, option), known[name].get(option)
-            if option not in known[name]:
+            if not known[name]:
+                complaints.add(place, f"{kind} {name} has no options")
+            elif option not in known[name]:
                 complaints.add(place, f"unknown option {option!r}; {suggestion(option, known[name])}")
             elif type(value) is not type(usual) and (type(value), type(usual)) != (int, float):
                 complaints.add(place, f"{option}: has to be like {usual!r}, not {shown(value)}")

@@ -39,6 +39,7 @@ OTHER = replace(INDEX, title="another", sql=("CREATE INDEX ON c (d)",), verified
 def test_only_safe_remedies_of_sql_are_fixes() -> None:
     assert fixing.fixes([UNSAFE, INDEX, replace(INDEX, sql=()), OTHER], ()) == [INDEX, OTHER]
     assert fixing.fixes([UNSAFE, INDEX, OTHER], (2,)) == [OTHER]
+    assert fixing.fixes([INDEX, OTHER], (2, 2, 1)) == [OTHER, INDEX]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,9 @@ def examined(**blocks: float) -> Examination:
 def test_gains_are_told_of_the_endpoints_that_moved() -> None:
     gains = list(fixing.gains_of(SCENARIO, examined(a=712, b=50), examined(a=49, b=50.1)))
     assert list(fixing.as_lines(gains)) == [f"{SCENARIO}:", "  blocks a request of GET /a: 712, then 49 (−93 %)"]
-    assert "nothing moved" in next(iter(fixing.as_lines([])))
+    still = list(fixing.as_lines(list(fixing.gains_of(SCENARIO, examined(a=50), examined(a=50)))))
+    assert still[0] == f"{SCENARIO}: statements, blocks and WAL records are what they were"
+    assert "the one that the run was red for" in still[1]
 
 
 def test_the_command_lists_the_last_runs_fixes_and_needs_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ KNOWN = Known(
         "bundle.brotli": Metric("bundle.brotli", Unit.BYTES, Better.LOWER, Noise.EXACT, "size"),
     },
     options={"memory": {"rate": 5.0}},
-    advisors={"caching": {"seconds": 0.5}},
+    advisors={"caching": {"seconds": 0.5}, "locks": {}},
 )
 GOOD = """\
 version: 1
@@ -136,6 +136,7 @@ def test_an_exact_metric_without_a_limit_may_do_no_more_than_it_did(project: Pat
          "budgets.yaml:19: repeats the rule of budgets.yaml:16; keep one"),
         ("artifacts:", "collectors: {memry: {}}\nartifacts:", "unknown collector 'memry'; did you mean 'memory'?"),
         ("artifacts:", "advisors: {cashing: {}}\nartifacts:", "unknown advisor 'cashing'; did you mean 'caching'?"),
+        ("artifacts:", "advisors: {locks: {x: 1}}\nartifacts:", "advisor locks has no options"),
         ("artifacts:", "advisors: {caching: {seconds: slow}}\nartifacts:", "seconds: has to be like 0.5, not 'slow'"),
         ("artifacts:", "collectors: {memory: {rat: 1.0}}\nartifacts:", "unknown option 'rat'; did you mean 'rate'?"),
         ("artifacts:", "collectors: {memory: {rate: fast}}\nartifacts:", "rate: has to be like 5.0, not 'fast'"),

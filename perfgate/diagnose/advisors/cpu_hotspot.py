@@ -114,7 +114,7 @@ def _trial(found: Hotspot) -> Trial:
     if found.base is not None:
         return Trial(f"{what}, here and in base", Unit.SECONDS, found.total, found.base, tried=False)
     return Trial(
-        f"{what}, with {found.place.function} and less it",
+        f"{what}, with {found.place.function} and without it",
         Unit.SECONDS,
         found.total,
         found.total - found.extra,

@@ -84,7 +84,9 @@ def _trial(leak: Growth, everything: float, base: Profile | None) -> Trial:
         return Trial(
             f"{what}, here and in base", Unit.BYTES, everything, sum(one.bytes for one in base.grown), tried=False
         )
-    return Trial(f"{what}, with {leak.code} and less it", Unit.BYTES, everything, everything - leak.bytes, tried=False)
+    return Trial(
+        f"{what}, with {leak.code} and without it", Unit.BYTES, everything, everything - leak.bytes, tried=False
+    )
 
 
 ADVISOR = MemoryLeak()

@@ -148,7 +148,7 @@ def _hints(sheet: Sheet, hints: Sequence[Counsel]) -> None:
     for counsel in hints[:MOST_HINTS]:
         sheet.space()
         sheet.labelled("HINT", counsel.title, "blue", title="", aside=f"({counsel.place})" if counsel.place else "")
-        sheet.prose(" ".join(counsel.evidence), "dim", indent=LABEL)
+        sheet.prose("; ".join(sentence.rstrip(".") for sentence in counsel.evidence), "dim", indent=LABEL)
     if len(hints) > MOST_HINTS:
         sheet.prose(f"and {words.many(len(hints) - MOST_HINTS, 'hint')} more in the result", "dim", indent=LABEL)
 
