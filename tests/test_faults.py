@@ -145,6 +145,30 @@ def test_the_advised_index_turns_the_gate_green(shop: Path, tmp_path: Path) -> N
     assert ended.code == 0, ended.output
 
 
+MENDED = (
+    ("orders.py", "faults.one_by_one(items) if faults.Fault.N_PLUS_ONE in faults.PLANTED else items", "items"),
+    ("faults.py", "done = time.thread_time() + SLOW_SECONDS", "done = time.thread_time()"),
+    ("faults.py", 'kept.append(b"x" * LEAKED_BYTES)', "pass"),
+    ("faults.py", "next(seen) % ERROR_EVERY == 0", "False"),
+    ("faults.py", "next(seen) > HANG_AFTER", "False"),
+    ("faults.py", "next(seen) == CRASH_AT", "False"),
+    ("build.py", 'faults.vendor_chunk() if faults.Fault.BLOAT in faults.PLANTED else ""', '""'),
+)
+"""What is done about each fault's advice, in the code that it leads to."""
+
+
+def test_code_that_is_mended_as_advised_turns_the_gate_green(shop: Path, tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    shutil.copytree(shop, project)
+    for name, old, new in MENDED:
+        file = project / SHOP / name
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), encoding="utf-8")
+    ended = gate(project, "n_plus_one,slow,leak,errors,hang,crash_mid_load,bloat")
+    assert ended.code == 0, ended.output
+
+
 @pytest.mark.parametrize(
     ("fault", "because", "detail"),
     [
