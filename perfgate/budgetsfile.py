@@ -15,7 +15,7 @@ from perfgate.yamlfile import Complaints, Document, Place
 
 Amount = str | int | float
 
-NOT_IN_PROFILES = ("version", "profiles")
+NOT_IN_PROFILES = ("version", "profiles", "rules_of")
 """The keys of the file that no profile changes."""
 
 
@@ -55,6 +55,7 @@ class BudgetsFile:
     version: Literal[1]
     budgets: Annotated[tuple[Budget, ...], MinLen(1)]
     time: Seconds = DEFAULT_TIME_S
+    rules_of: Literal["base", "head"] = "base"
     service: Service | None = None
     database: Database | None = None
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)

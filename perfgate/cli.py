@@ -66,18 +66,18 @@ def run(
     telling: Telling,
 ) -> NoReturn:
     """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
-    from perfgate import announcement, publication, resultfile, runner
+    from perfgate import announcement, basis, publication, resultfile, runner
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
     plan, announcer = _plan(config, scenarios, profile), announcement.prepared(telling, config)
     with Progress(quiet=quiet) as progress:
         # may be a wrong request, after which the last result is still there
-        found = runner.base_of(plan, base, progress)
+        found = basis.find(plan, base, runner.known(), progress)
         state = _clean_state(plan, json_path)
         chosen = publication.choose([*reports, str(state / "report.html")])
-        measured = runner.measure(plan, progress, found, Diagnose(diagnose))
-        result = runner.judged(measured, plan, strict=strict)
+        measured = runner.measure(found, progress, Diagnose(diagnose))
+        result = runner.judged(measured, found.plan, strict=strict)
     resultfile.save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
@@ -97,15 +97,15 @@ def measure(
     scenarios: tuple[str, ...], config: Path, json_path: Path, profile: str, base: str, diagnose: str, quiet: bool
 ) -> None:
     """Measure only; `perfgate judge` decides later."""
-    from perfgate import resultfile, runner
+    from perfgate import basis, resultfile, runner
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
     plan = _plan(config, scenarios, profile)
     with Progress(quiet=quiet) as progress:
-        found = runner.base_of(plan, base, progress)
+        found = basis.find(plan, base, runner.known(), progress)
         _clean_state(plan, json_path)
-        result = runner.measure(plan, progress, found, Diagnose(diagnose))
+        result = runner.measure(found, progress, Diagnose(diagnose))
     resultfile.save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
 
@@ -133,28 +133,38 @@ def judge(
 
     Without a profile it is the one that the result was measured under.
     """
-    from perfgate import publication, resultfile, runner
+    from perfgate import basis, publication, resultfile, runner
+    from perfgate.publish.progress import Progress
 
     measured = resultfile.read(result_path)
-    result = runner.judged(measured, _plan_of(measured, config, profile), strict=strict)
+    with Progress(quiet=quiet) as progress:
+        plan = basis.judging(_plan_of(measured, config, profile), measured.run.base, runner.known(), progress)
+    result = runner.judged(measured, plan, strict=strict)
     resultfile.save(result, json_path)
     publication.publish(result, publication.choose(reports), quiet=quiet)
     _end(result)
 
 
 @cli.command()
-@result_argument
+@click.argument("result_path", metavar="[RESULT]", required=False, type=click.Path(path_type=Path))
 @report_option
 @config_option
 @github_options
 @quiet_option
-def publish(result_path: Path, reports: tuple[str, ...], config: Path, quiet: bool, telling: Telling) -> NoReturn:
+def publish(
+    result_path: Path | None, reports: tuple[str, ...], config: Path, quiet: bool, telling: Telling
+) -> NoReturn:
     """Report a judged result. Of the budgets file only its place matters: remarks name files beside it.
 
-    Ends with 0 whatever the verdict, since the gate has spoken already; with 3 where --require-publish is not met.
-    """
-    from perfgate import announcement, publication, resultfile
+    Without a RESULT, in a workflow `on: workflow_run`, it is the one that the triggering run uploaded.
 
+    Ends with 0 whatever the verdict, since the gate has spoken already; with 3 where --require-publish is not met, or
+    the run has no result.
+    """
+    from perfgate import announcement, publication, relay, resultfile
+
+    if result_path is None:
+        sys.exit(relay.relay(telling, config, reports, quiet=quiet))
     result, announcer = resultfile.read(result_path), announcement.prepared(telling, config)
     if result.verdict is None:
         raise BadRequest(f"{result_path}: was not judged yet", hint=f"type `perfgate judge {result_path}` first")

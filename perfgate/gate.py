@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from perfgate import files, runfile, runner, settings
+from perfgate import basis, files, runfile, runner, settings
 from perfgate.advice import Cause
 from perfgate.diagnosis import Diagnose
 from perfgate.errors import BadRequest, PerfgateError
@@ -161,9 +161,9 @@ class Gate:
         state = runner.state_folder(self.plan)
         (state / runner.LAST_RESULT).unlink(missing_ok=True)
         with Progress(quiet=True) as progress:
-            base = runner.base_of(self.plan, self._base, progress)
-            result = runner.measure(self.plan, progress, base, Diagnose.RED)
-        result = runner.judged(replace(result, run=self._with_tests(result.run)), self.plan, strict=self._strict)
+            found = basis.find(self.plan, self._base, runner.known(), progress)
+            result = runner.measure(found, progress, Diagnose.RED)
+        result = runner.judged(replace(result, run=self._with_tests(result.run)), found.plan, strict=self._strict)
         files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
         return result
 

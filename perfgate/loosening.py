@@ -4,40 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from perfgate import baselines as accepted
-from perfgate import settings
 from perfgate.errors import PerfgateError
 from perfgate.judge.rules import PLACES
+from perfgate.judge.strictness import LEVELS, is_looser
 from perfgate.model import Baseline, Better, Metric, Unit
 from perfgate.plan import Limit, Multiple, Plan, Rule, Selector, Tolerance
 from perfgate.revision import last_author
-from perfgate.settings import Known
 from perfgate.units import show
 
-LEVELS = ("warn", "fail")
 
+def of_rules(before: Plan, commit: str, plan: Plan) -> tuple[str, ...]:
+    """What `plan` allows that `before`, the plan of base, does not, in sentences for the reader.
 
-def since(root: Path, commit: str, plan: Plan, known: Known) -> tuple[str, ...]:
-    """What `plan` and its baselines allow that those of the base at `root` do not, in sentences for the reader.
-
-    `commit` is the base's. A file of the base that cannot be read loosens nothing: it judged nothing.
+    `commit` is the base's.
     """
+    told = list(_rules(before, plan))
+    who = f" (by {name})" if told and (name := last_author(plan.root, commit, plan.file.name)) else ""
+    return tuple(f"{sentence}{who}" for sentence in told)
+
+
+def of_baselines(before: Plan, plan: Plan) -> tuple[str, ...]:
+    """Which of base's baselines the change replaces or removes. One that cannot be read held nothing."""
+    return tuple(_replaced(_references(before), accepted.load_all(plan.root / accepted.FOLDER)))
+
+
+def _references(plan: Plan) -> Mapping[str, Baseline]:
     try:
-        before = settings.load(root / plan.file.name, known, plan.profile)
-        references = accepted.load_all(root / accepted.FOLDER)
+        return accepted.load_all(plan.root / accepted.FOLDER)
     except PerfgateError:
-        return ()
-    rules = list(_rules(before, plan))
-    who = f" (by {name})" if rules and (name := last_author(plan.root, commit, plan.file.name)) else ""
-    return (*(f"{rule}{who}" for rule in rules), *_replaced(references, accepted.load_all(plan.root / accepted.FOLDER)))
+        return {}
+
+
+def key(rule: Rule) -> tuple[type, Selector]:
+    """What makes two rules of two files the same one, with other limits."""
+    return type(rule), rule.selector
 
 
 def _rules(before: Plan, now: Plan) -> Iterator[str]:
-    present = {_key(rule): rule for rule in now.rules}
+    present = {key(rule): rule for rule in now.rules}
     for rule in before.rules:
-        later = present.get(_key(rule))
+        later = present.get(key(rule))
         unit, better = _nature(rule.selector, before.metrics)
         if later is None:
             yield f"{_name(rule)}: {_all(rule, unit)} → no rule"
@@ -45,10 +53,6 @@ def _rules(before: Plan, now: Plan) -> Iterator[str]:
             yield from _limits(rule, later, unit, better)
         elif isinstance(rule, Tolerance) and isinstance(later, Tolerance):
             yield from _tolerances(rule, later, unit)
-
-
-def _key(rule: Rule) -> tuple[type, Selector]:
-    return type(rule), rule.selector
 
 
 def _nature(selector: Selector, metrics: Mapping[str, Metric]) -> tuple[Unit, Better]:
@@ -74,35 +78,17 @@ def _all(rule: Rule, unit: Unit) -> str:
 def _limits(before: Limit, now: Limit, unit: Unit, better: Better) -> Iterator[str]:
     for level in LEVELS:
         was, then = getattr(before, level), getattr(now, level)
-        if _is_looser(was, then, better):
+        if is_looser(was, then, better):
             yield f"{_name(before)}: {level} {_shown(was, unit)} → {_shown(then, unit)}"
 
 
 def _tolerances(before: Tolerance, now: Tolerance, unit: Unit) -> Iterator[str]:
     for level in LEVELS:
         was, then = getattr(before, level), getattr(now, level)
-        if _is_looser(was, then, Better.LOWER):
+        if is_looser(was, then, Better.LOWER):
             yield f"{_name(before)}: {level} {_shown(was, Unit.RATIO)} → {_shown(then, Unit.RATIO)}"
     if now.floor > before.floor:
         yield f"{_name(before)}: floor {show(before.floor, unit)} → {show(now.floor, unit)}"
-
-
-def _is_looser(was: float | Multiple | None, now: float | Multiple | None, better: Better) -> bool:
-    """Whether a limit that was there went, or moved the wrong way; a multiple is looser whenever it may be."""
-    if was is None or was == now:
-        return False
-    if isinstance(was, Multiple) and isinstance(now, Multiple):
-        return not _is_within(now, was) if better is Better.LOWER else True
-    if now is None or isinstance(was, Multiple) or isinstance(now, Multiple):
-        return True
-    return now > was if better is Better.LOWER else now < was
-
-
-def _is_within(now: Multiple, was: Multiple) -> bool:
-    """Whether a ceiling that is a multiple is never above another."""
-    least = (now.at_least or 0.0) <= (was.at_least or 0.0)
-    most = was.at_most is None or (now.at_most is not None and now.at_most <= was.at_most)
-    return now.factor <= was.factor and least and most
 
 
 def _shown(value: float | Multiple | None, unit: Unit) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from perfgate.model import Metric, Unit
+from perfgate.model import Metric, Side, Unit
 from perfgate.units import Quantity, show
 
 if TYPE_CHECKING:
@@ -175,23 +175,28 @@ class Multiple:
 
 @dataclass(frozen=True)
 class Limit:
-    """A budget, in the metric's unit: a ceiling or a floor, by the metric's `better`."""
+    """A budget, in the metric's unit: a ceiling or a floor, by the metric's `better`; `side` is whose rule it is."""
 
     selector: Selector
     warn: float | Multiple | None
     fail: float | Multiple | None
     where: str
+    side: Side = Side.HEAD
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a metric may move from its reference, relative, once it moved more than `floor` (metric's unit)."""
+    """How far a metric may move from its reference, relative, once it moved more than `floor` (metric's unit).
+
+    `side` is whose rule it is.
+    """
 
     selector: Selector
     warn: float | None
     fail: float | None
     floor: float
     where: str
+    side: Side = Side.HEAD
 
 
 Rule = Limit | Tolerance
@@ -203,7 +208,8 @@ class Plan:
 
     `profile` names the profile of the file that it follows, "" for none. `left_out` names the scenarios of the file
     that this run was asked to leave out, or that other profiles have. Once `time` (seconds) has gone by since the run
-    began, no rounds are taken that are not required.
+    began, no rounds are taken that are not required. `rules_of` says whose rules judge a pull request that this file is
+    the base of.
     """
 
     root: Path
@@ -219,3 +225,4 @@ class Plan:
     left_out: tuple[str, ...] = ()
     time: float = DEFAULT_TIME_S
     profile: str = ""
+    rules_of: Side = Side.BASE

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import perfgate
 from perfgate import baselines as accepted
-from perfgate import loosening
+from perfgate.basis import Basis
 from perfgate.diagnose import advisors
 from perfgate.diagnosis import CloserLook, Diagnose, Diagnosis
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
@@ -34,7 +34,7 @@ from perfgate.redaction import Redactor, passwords_of, secrets_of
 from perfgate.result import Result
 from perfgate.revision import revision
 from perfgate.settings import Known
-from perfgate.worktree import NONE, Base, Repository, branch_to_merge_into
+from perfgate.worktree import Base
 
 STATE_FOLDER = ".perfgate"
 LAST_RESULT = "last.json"
@@ -92,7 +92,6 @@ class Measurement:
     notes: list[str] = field(default_factory=list)
     postgres: Postgres | None = None
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
-    loosened: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.revision, self.machine = revision(self.plan.root), machine()
@@ -327,7 +326,6 @@ class Measurement:
             phases={name: round(spent, 2) for name, spent in self.watch.phases.items()},
             statements=statements,
             notes=tuple(self.notes),
-            loosened=self.loosened,
         )
 
 
@@ -343,36 +341,20 @@ def _groups(scenarios: Mapping[str, Scenario]) -> list[list[str]]:
     return [*([together] if together else []), *alone]
 
 
-def measure(plan: Plan, progress: Progress, base: Base | None = None, diagnose: Diagnose = Diagnose.NEVER) -> Result:
+def measure(basis: Basis, progress: Progress, diagnose: Diagnose = Diagnose.NEVER) -> Result:
     """Measure, and find causes as far as `diagnose` asks for it, without a verdict.
 
-    It is done beside `base`, which is left to other runs at the end.
+    It is done beside the base of `basis`, which is left to other runs at the end.
     """
     try:
-        measurement = Measurement(plan, progress, baselines_of(plan), base, diagnose)
-        if base is not None:
-            measurement.loosened = loosening.since(base.root, base.commit, plan, known())
-        run = measurement.take()
+        measurement = Measurement(basis.plan, progress, baselines_of(basis.plan), basis.base, diagnose)
+        measurement.notes.extend(basis.notes)
+        run = replace(measurement.take(), loosened=basis.loosened)
         redactor, found = measurement.redactor, measurement.diagnosis
         advice = tuple(map(redactor.advice, found.advice))
         return Result(redactor.run(run), None, advice, redactor.anything(found.causes))
     finally:
-        if base is not None:
-            base.release()
-
-
-def base_of(plan: Plan, asked: str, progress: Progress) -> Base | None:
-    """The base to measure beside head, checked out: what is asked for, or what a pull request in CI branched from.
-
-    None where nothing is asked for and no pull request is tested, or where `asked` is "none". Raises BadRequest where
-    git has no such commit.
-    """
-    branch = "" if asked else branch_to_merge_into(os.environ)
-    if asked == NONE or not (asked or branch) or not plan.scenarios:
-        return None
-    repository = Repository(plan.root, progress.say)
-    progress.phase("check out base")
-    return repository.checked_out(repository.commit(asked) if asked else repository.merge_base(branch))
+        basis.release()
 
 
 def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:

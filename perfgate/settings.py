@@ -13,7 +13,7 @@ from perfgate.budgetsfile import Amount, Budget, Regression, shown, typed
 from perfgate.budgetsfile import BudgetsFile as BudgetsFile
 from perfgate.budgetsfile import schema as schema
 from perfgate.errors import BadRequest, suggestion
-from perfgate.model import Better, Metric, Noise, Unit
+from perfgate.model import Better, Metric, Noise, Side, Unit
 from perfgate.plan import TESTS, Limit, Multiple, Plan, Rule, Scenario, Selector, Tolerance
 from perfgate.units import SCALES, parse
 from perfgate.yamlfile import Complaints, Document, Place, read
@@ -84,6 +84,7 @@ def _plan(path: Path, document: Document, known: Known, complaints: Complaints, 
         metrics={**known.metrics, **_custom_metrics(entries)},
         time=entries.time,
         profile=profile,
+        rules_of=Side(entries.rules_of),
     )
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from perfgate.judge.evidence import level
 from perfgate.judge.rules import PLACES, TOGETHER, RuleBook
-from perfgate.model import Baseline, Finding, Key, Metric, Noise, Run, Sample, Scope, Status, Unit
+from perfgate.model import Baseline, Finding, Key, Metric, Noise, Run, Sample, Scope, Side, Status, Unit
 from perfgate.plan import TESTS, Limit, Rule, Tolerance
 
 MOST_PLACES = 8
@@ -16,10 +16,13 @@ MOST_PLACES = 8
 
 
 def unmeasured_rules(book: RuleBook, run: Run, baselines: Mapping[str, Baseline]) -> Iterator[Finding]:
-    """A rule that was about nothing at all, in each scenario where it should have been about something."""
+    """A rule that was about nothing at all, in each scenario where it should have been about something.
+
+    A rule of base binds what there is: a change may take an endpoint away, with the rules that were about it.
+    """
     keys = [sample.key for sample in run.samples]
     metrics = {metric.name: metric for metric in run.metrics}
-    for rule in book.rules:
+    for rule in (rule for rule in book.rules if rule.side is Side.HEAD):
         for scenario in _expected_in(rule, run, keys, baselines, book):
             if not book.covers(rule, (key for key in keys if scenario in ("", key.scope.scenario))):
                 yield _missing_rule(rule, scenario, metrics, _measured(rule, keys))

@@ -7,7 +7,8 @@ from dataclasses import fields
 from fnmatch import fnmatchcase
 from functools import cache
 
-from perfgate.model import Key, Scope
+from perfgate.judge.strictness import stricter
+from perfgate.model import Better, Key, Scope, Side
 from perfgate.plan import Limit, Rule, Selector, Tolerance
 
 PLACES = tuple(f.name for f in fields(Scope))
@@ -49,11 +50,17 @@ def specificity(selector: Selector) -> tuple[int, int, int]:
 
 
 class RuleBook:
-    """The rules of a plan, ready to be asked which of them judge a sample."""
+    """The rules of a plan, ready to be asked which of them judge a sample.
 
-    def __init__(self, rules: Sequence[Rule], statements: Mapping[str, str]) -> None:
+    `statements` maps fingerprints to normalised texts, `better` metrics to their direction, lower where it has none.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], statements: Mapping[str, str], better: Mapping[str, Better] | None = None
+    ) -> None:
         self.rules = tuple(rules)
         self._statements = statements
+        self._better = better or {}
         self._by_metric: dict[str, list[Rule]] = {}
 
     def _about(self, metric: str) -> list[Rule]:
@@ -66,14 +73,23 @@ class RuleBook:
         return [rule for rule in self._about(key.metric) if matches(rule.selector, key, self._statements)]
 
     def binding(self, key: Key) -> list[Rule]:
-        """The most specific limit and the most specific tolerance; of equals, the one further down in the file."""
-        return [winner for kind in (Limit, Tolerance) if (winner := _winner(self.matching(key), kind))]
+        """The most specific limit and the most specific tolerance; of equals, the one further down in the file.
+
+        Where base's rules judge, that is base's, as far as the change's own is not stricter.
+        """
+        found, better = self.matching(key), self._better.get(key.metric, Better.LOWER)
+        return [rule for kind in (Limit, Tolerance) if (rule := _binding(found, kind, better))]
 
     def covers(self, rule: Rule, keys: Iterable[Key]) -> bool:
         """Whether any of the samples is one that `rule` is about, be it judged by a more specific rule or not."""
         return any(matches(rule.selector, key, self._statements) for key in keys)
 
 
-def _winner(rules: list[Rule], kind: type) -> Rule | None:
-    found = [rule for rule in rules if isinstance(rule, kind)]
-    return max(reversed(found), key=lambda rule: specificity(rule.selector), default=None)
+def _binding(rules: Iterable[Rule], kind: type, better: Better) -> Rule | None:
+    of_kind = [rule for rule in rules if isinstance(rule, kind)]
+    base, own = (_most_specific(rule for rule in of_kind if rule.side is side) for side in (Side.BASE, Side.HEAD))
+    return stricter(base, own, better) if base and own else base or own
+
+
+def _most_specific(rules: Iterable[Rule]) -> Rule | None:
+    return max(reversed(list(rules)), key=lambda rule: specificity(rule.selector), default=None)

@@ -109,8 +109,9 @@ class _Bench:
         self.heads = [sample for sample in run.samples if sample.side is Side.HEAD]
         self.references = References(run, baselines)
         self.statements = Statements(run, self.references.baselines)
-        self.book = RuleBook(rules, self.statements.texts)
         self._metrics: dict[str, Metric] = {metric.name: metric for metric in run.metrics}
+        better = {name: metric.better for name, metric in self._metrics.items()}
+        self.book = RuleBook(rules, self.statements.texts, better)
         self._conditions = cache(partial(of_pairs, run))
         self._base_flaws = {
             flaw.scenario: flaw for flaw in run.flaws if flaw.side is Side.BASE and not flaw.round and not flaw.metrics
