@@ -49,14 +49,28 @@ def find(plan: Plan, asked: str, known: Known, progress: Progress, env: Mapping[
     search = _Search(env)
     if asked == NONE or not (asked or search.branch or search.event):
         return Basis(plan)
-    repository = Repository(plan.root, progress.say)
-    progress.phase("check out base")
-    if asked and not search.judges:
-        return _beside(repository.checked_out(repository.commit(asked)), plan, known, judges=False)
-    began, why = search.commit(repository)
-    if not began:
+    why = "" if asked else search.absence
+    if why:
         progress.say(why)
         return Basis(plan, notes=(why,))
+    progress.phase("check out base")
+    if asked and not search.judges:
+        repository = Repository(plan.root, progress.say)
+        return _beside(repository.checked_out(repository.commit(asked)), plan, known, judges=False)
+    try:
+        return _of_event(search, plan, asked, known, progress)
+    except BadRequest as error:
+        if search.judges:
+            raise
+        lost = f"no base: what was there before this push cannot be had: {error.args[0]}"
+        progress.say(lost)
+        return Basis(plan, notes=(lost,))
+
+
+def _of_event(search: _Search, plan: Plan, asked: str, known: Known, progress: Progress) -> Basis:
+    """Beside what CI's variables name, or with its rules beside what is asked for."""
+    repository = Repository(plan.root, progress.say)
+    began = search.commit(repository)
     basis = _beside(repository.checked_out(began), plan, known, judges=search.judges)
     other = repository.commit(asked) if asked else began
     return basis if other == began else replace(basis, base=repository.checked_out(other))
@@ -92,26 +106,24 @@ class _Search:
         """Whether somebody wants to bring a change in, and may not choose what it is judged by."""
         return bool(self.branch) or self.event == MERGE_GROUP
 
-    def commit(self, repository: Repository) -> tuple[str, str]:
-        """Where the change began; "" and the reason, where that is nowhere."""
-        if self.branch:
-            return repository.merge_base(self.branch), ""
-        if self.event not in (MERGE_GROUP, PUSH):
-            return "", f"no base: {self.event} has none; `--base REF` names one, `--base release` takes the last tag"
-        here = place(self.env)
-        before = here.base if here else ""
-        if not before:
-            return "", f"no base: nothing was there before this {self.event}"
-        return self._former(repository, before)
+    @property
+    def before(self) -> str:
+        """The commit that the event itself names; "" for none."""
+        here = place(self.env) if self.event in (MERGE_GROUP, PUSH) else None
+        return here.base if here else ""
 
-    def _former(self, repository: Repository, before: str) -> tuple[str, str]:
-        """What the branch was before. A forced push may have thrown it away; a queue's group always has it."""
-        try:
-            return repository.commit(before), ""
-        except BadRequest:
-            if self.event == MERGE_GROUP:
-                raise
-            return "", f"no base: {before[:8]}, which was there before this push, cannot be had any more"
+    @property
+    def absence(self) -> str:
+        """Why there is nothing to compare this event with; "" where there should be something."""
+        if self.branch or self.before:
+            return ""
+        if self.event in (MERGE_GROUP, PUSH):
+            return f"no base: nothing was there before this {self.event}"
+        return f"no base: {self.event} has none; `--base REF` names one, `--base release` takes the last tag"
+
+    def commit(self, repository: Repository) -> str:
+        """The full name of the commit where the change began. Raises BadRequest where git does not have it."""
+        return repository.merge_base(self.branch) if self.branch else repository.commit(self.before)
 
 
 def _beside(base: Base, plan: Plan, known: Known, *, judges: bool) -> Basis:

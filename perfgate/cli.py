@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from perfgate import __version__
+from perfgate import __version__, commands, project
 from perfgate.errors import BadRequest, ExitCode, PerfgateError
 from perfgate.options import (
     base_option,
@@ -29,7 +29,6 @@ from perfgate.options import (
 
 if TYPE_CHECKING:
     from perfgate.options import Telling
-    from perfgate.plan import Plan
     from perfgate.result import Result
 
 
@@ -66,15 +65,16 @@ def run(
     telling: Telling,
 ) -> NoReturn:
     """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
-    from perfgate import announcement, basis, publication, resultfile, runner
+    from perfgate import announcement, basis, publication, resultfile, runner, unmeasured
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
-    plan, announcer = _plan(config, scenarios, profile), announcement.prepared(telling, config)
-    with Progress(quiet=quiet) as progress:
+    announcer = announcement.prepared(telling, config)
+    with unmeasured.announced(announcer, config.resolve().parent), Progress(quiet=quiet) as progress:
+        plan = project.opened(config, scenarios, profile)
         # may be a wrong request, after which the last result is still there
         found = basis.find(plan, base, runner.known(), progress)
-        state = _clean_state(plan, json_path)
+        state = project.cleaned(plan, json_path)
         chosen = publication.choose([*reports, str(state / "report.html")])
         measured = runner.measure(found, progress, Diagnose(diagnose))
         result = runner.judged(measured, found.plan, strict=strict)
@@ -101,10 +101,10 @@ def measure(
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
-    plan = _plan(config, scenarios, profile)
+    plan = project.opened(config, scenarios, profile)
     with Progress(quiet=quiet) as progress:
         found = basis.find(plan, base, runner.known(), progress)
-        _clean_state(plan, json_path)
+        project.cleaned(plan, json_path)
         result = runner.measure(found, progress, Diagnose(diagnose))
     resultfile.save(result, json_path)
     click.echo(f"{json_path}: {len(result.run.samples)} samples; `perfgate judge {json_path}` judges them")
@@ -138,7 +138,7 @@ def judge(
 
     measured = resultfile.read(result_path)
     with Progress(quiet=quiet) as progress:
-        plan = basis.judging(_plan_of(measured, config, profile), measured.run.base, runner.known(), progress)
+        plan = basis.judging(project.judging(measured, config, profile), measured.run.base, runner.known(), progress)
     result = runner.judged(measured, plan, strict=strict)
     resultfile.save(result, json_path)
     publication.publish(result, publication.choose(reports), quiet=quiet)
@@ -194,9 +194,9 @@ def accept(
     """Turn the last run into the baseline; shows what changes first."""
     from perfgate import acceptance, resultfile
 
-    plan = _plan(config, (), profile)
-    result = resultfile.read(result_path) if result_path else _last(plan)
-    proposal = acceptance.propose(result, _plan_of(result, config, profile), globs, even_if_red=even_if_red)
+    plan = project.opened(config, (), profile)
+    result = resultfile.read(result_path) if result_path else project.last(plan)
+    proposal = acceptance.propose(result, project.judging(result, config, profile), globs, even_if_red=even_if_red)
     for line in proposal.lines():
         click.echo(line)
     if not dry_run:
@@ -204,144 +204,8 @@ def accept(
             click.echo(f"wrote {path.relative_to(plan.root)}")
 
 
-@cli.command()
-@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
-@click.option(
-    "--try",
-    "try_them",
-    is_flag=True,
-    help="Measure them together, under the load of all scenarios, in a throwaway copy of the database.",
-)
-@click.option("--write", "path", type=click.Path(path_type=Path), help="Write their SQL to this file.")
-@config_option
-@profile_option
-def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Path, profile: str) -> None:
-    """List the last run's advice that SQL alone can follow; try it, or write it as a migration.
-
-    Takes all of it, or the numbers that the list gives. No database is touched but those that perfgate makes itself.
-    """
-    from perfgate import fixing
-    from perfgate.publish.progress import Progress
-
-    plan = _plan(config, (), profile)
-    chosen = fixing.fixes(_last(plan).advice, numbers)
-    for line in fixing.listed(chosen):
-        click.echo(line)
-    if try_them:
-        with Progress() as progress:
-            gains = fixing.tried(plan, progress, chosen)
-        for line in fixing.as_lines(gains):
-            click.echo(line)
-    if path is not None:
-        fixing.written(chosen, path)
-        click.echo(f"wrote {path}: put it under `database.setup`, or among your migrations")
-
-
-@cli.command()
-@click.argument("scenarios", nargs=-1)
-@config_option
-@click.option("--time", "asked", default="3 min", show_default=True, help="How long rounds are taken, all in all.")
-@profile_option
-@click.option("--write", is_flag=True, help="Put the proposed tolerances into the budgets file.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but the figures.")
-def calibrate(
-    scenarios: tuple[str, ...],
-    config: Path,
-    asked: str,
-    profile: str,
-    write: bool,
-    json_path: Path | None,
-    quiet: bool,
-) -> None:
-    """Measure your code against itself, and propose tolerances.
-
-    Says which changes this machine's noise lets you see, and in what time.
-    """
-    from perfgate import calibration, calibration_report, files, proposals
-    from perfgate.publish.progress import Progress
-
-    if write and profile:
-        raise BadRequest("--write changes what all profiles share", hint="leave --profile out, or --write")
-    seconds, plan = calibration.seconds_of(asked), _plan(config, scenarios, profile)
-    if json_path is not None:
-        files.clear(json_path)
-    with Progress(quiet=quiet) as progress:
-        found = calibration.calibrate(plan, progress, seconds)
-    click.echo(calibration_report.shown(found, sys.stdout))
-    if json_path is not None:
-        files.write(json_path, calibration_report.document(found))
-    for line in proposals.settled(found, write=write):
-        click.echo(line)
-
-
-@cli.command()
-@click.argument("metric")
-@config_option
-@profile_option
-def explain(metric: str, config: Path, profile: str) -> None:
-    """Say what a metric means and how the last run judged it."""
-    from perfgate import explanation, resultfile, runner
-
-    plan = _plan(config, (), profile) if config.is_file() else None
-    last = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT if plan else None
-    result = resultfile.read(last) if last and last.is_file() else None
-    for line in explanation.explain(metric, plan, result):
-        click.echo(line)
-
-
-@cli.command()
-def doctor() -> NoReturn:
-    """Check what this machine lacks for measuring."""
-    from perfgate import checkup
-
-    checks = checkup.examine()
-    for check in checks:
-        click.echo(str(check))
-    sys.exit(ExitCode.PASSED if all(check.usable for check in checks) else ExitCode.NOT_MEASURED)
-
-
-@cli.command()
-@click.argument("document", type=click.Choice(["budgets", "result"]))
-def schema(document: str) -> None:
-    """Print the JSON Schema of budgets.yaml or of the result."""
-    import json
-
-    from perfgate import runfile, settings
-
-    click.echo(json.dumps(settings.schema() if document == "budgets" else runfile.schema(), indent=1))
-
-
-def _plan(config: Path, scenarios: tuple[str, ...], profile: str = "") -> Plan:
-    from perfgate import runner, settings
-
-    return settings.only(settings.load(config, runner.known(), profile), scenarios)
-
-
-def _plan_of(result: Result, config: Path, profile: str) -> Plan:
-    """The plan to judge a result by: in the profile asked for, else in the one that it was measured under."""
-    return _plan(config, (), profile or result.run.profile)
-
-
-def _last(plan: Plan) -> Result:
-    """The last run's result. Raises BadRequest where there is none."""
-    from perfgate import resultfile, runner
-
-    source = plan.root / runner.STATE_FOLDER / runner.LAST_RESULT
-    if not source.is_file():
-        raise BadRequest("there is no last run to take", hint="type `perfgate run` first")
-    return resultfile.read(source)
-
-
-def _clean_state(plan: Plan, json_path: Path | None) -> Path:
-    """The state folder, without what an earlier run left: a run that dies must not leave another's verdict behind."""
-    from perfgate import files, runner
-
-    state = runner.state_folder(plan)
-    for stale in (state / runner.LAST_RESULT, state / "report.html", json_path):
-        if stale is not None:
-            files.clear(stale)
-    return state
+for _command in commands.ALL:
+    cli.add_command(_command)
 
 
 def _end(result: Result, told: ExitCode = ExitCode.PASSED) -> NoReturn:

@@ -150,7 +150,7 @@ def test_a_push_is_measured_beside_what_was_there_before(project: Project, monke
     ("name", "payload", "told"),
     [
         ("push", {"before": "0" * 40}, "no base: nothing was there before this push"),
-        ("push", {"before": "ab" * 20}, "no base: abababab, which was there before this push, cannot be had any more"),
+        ("push", {"before": "ab" * 20}, "no base: what was there before this push cannot be had: --base: git knows no"),
         ("schedule", {}, "no base: schedule has none; `--base REF` names one"),
     ],
 )

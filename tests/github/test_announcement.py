@@ -279,3 +279,21 @@ def test_a_key_that_is_no_name_is_refused_before_anything_is_measured(env: dict[
 
 def test_who_is_not_asked_tells_nothing() -> None:
     assert announcement.prepared(Telling(), Path("budgets.yaml"), {}) is None
+
+
+def test_a_run_that_an_error_ends_does_not_leave_the_green_comment_of_the_last_commit(
+    hub: Hub, env: dict[str, str], tmp_path: Path
+) -> None:
+    project = project_in(tmp_path / "project")
+    passed = announcer(env)
+    passed.announce(PASSED)
+    assert "## ✅ perfgate: PASSED" in hub.bodies()[0]
+    project.replace("budgets.yaml", "fail: 2 s", "fial: 2 s")
+    pull_request(tmp_path, NEXT)
+    done = perfgate({**env, "GITHUB_RUN_ID": "43"}, project.folder, "run", "--github")
+    assert done.returncode == 2, done.stdout + done.stderr
+    (comment,) = hub.bodies()
+    assert "PASSED" not in comment
+    assert "unknown key" in comment
+    latest = list(hub.checks.values())[-1]
+    assert (latest["head_sha"], latest["conclusion"]) == (NEXT, "failure")
