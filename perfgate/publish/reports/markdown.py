@@ -198,8 +198,8 @@ class _Table:
 
     def cells(self, row: Row) -> tuple[str, ...]:
         """What stands beside the check."""
-        change = _lines(row.change, row.certainty, words.bars(row.base, row.head))
-        return row.observed, f"{row.against} {row.reference}".strip(), change
+        against = f"{row.against} {_unbroken(row.reference)}".strip()
+        return _unbroken(row.observed), against, _lines(_unbroken(row.change), row.certainty)
 
     def line(self, row: Row, check: str) -> str:
         """A line for one finding."""
@@ -223,11 +223,16 @@ class _Table:
 class _BesideBase(_Table):
     """Findings of a run that measured its base as well."""
 
-    head: ClassVar[str] = "| | Check | Base | Head | Change | Interval | Limit |\n|---|---|---:|---:|---:|---:|---:|"
+    head: ClassVar[str] = "| | Check | Base | Head | Change | Limit |\n|---|---|---:|---:|---:|---:|"
 
     def cells(self, row: Row) -> tuple[str, ...]:
-        interval = _lines(row.interval, row.evidence, words.bars(row.base, row.head))
-        return row.before, row.observed, row.change, interval, row.held
+        change = _lines(_unbroken(row.change), row.interval)
+        return _unbroken(row.before), _unbroken(row.observed), change, row.held
+
+
+def _unbroken(figure: str) -> str:
+    """A figure and its unit, kept on one line."""
+    return figure.replace(" ", "\u00a0")
 
 
 def _lines(*parts: str) -> str:
