@@ -121,4 +121,24 @@ def schema(document: str) -> None:
     click.echo(json.dumps(settings.schema() if document == "budgets" else runfile.schema(), indent=1))
 
 
-ALL = (fix, calibrate, explain, doctor, schema)
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show the files, and write nothing.")
+@click.option("--no-measure", is_flag=True, help="Write the files, and start nothing: there is no baseline then.")
+def init(dry_run: bool, no_measure: bool) -> None:
+    """Write configuration, workflow and first baseline for the project in this folder; overwrites nothing."""
+    from perfgate import initialisation
+    from perfgate.publish.progress import Progress
+
+    measured = not (dry_run or no_measure)
+    with Progress() as progress:
+        made = initialisation.prepared(Path.cwd(), progress, asking=measured)
+    for line in (*made.told(), *(made.shown() if dry_run else made.write())):
+        click.echo(line)
+    if measured:
+        with Progress() as progress:
+            lines = list(initialisation.first_baseline(made, progress))
+        for line in lines:
+            click.echo(line)
+
+
+ALL = (init, fix, calibrate, explain, doctor, schema)

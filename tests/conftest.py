@@ -18,8 +18,12 @@ _labels = count()
 
 
 def pytest_configure() -> None:
-    """Forget what would have every run of the gate measure a base, or take a profile: tests ask for their own."""
-    for name in (*BRANCHES_OF_PULL_REQUESTS, "PERFGATE_BASE", "PERFGATE_PROFILE", "STOREFRONT_FAULT"):
+    """Forget what would have every run of the gate measure a base, take a profile or tell GitHub of it.
+
+    And that these tests may share a session of xdist, which runs of pytest that they start have no part in.
+    """
+    named = (*BRANCHES_OF_PULL_REQUESTS, "PERFGATE_BASE", "PERFGATE_PROFILE", "STOREFRONT_FAULT")
+    for name in {*named, *(name for name in os.environ if name.startswith(("GITHUB_", "PYTEST_XDIST_")))}:
         os.environ.pop(name, None)
 
 
