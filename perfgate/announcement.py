@@ -17,6 +17,7 @@ from perfgate.publish.github.api import Api, Patience, Refused
 from perfgate.publish.github.place import Place, place
 from perfgate.publish.github.ranking import worst_first
 from perfgate.publish.report import inert, one_line
+from perfgate.publish.reports.markdown import size
 from perfgate.publish.stream import Steady
 from perfgate.result import Result
 
@@ -35,7 +36,8 @@ class Note:
 class Announcer:
     """Tells GitHub of results, at a place and with a token.
 
-    `folder` is the project's within its repository; `env` holds the variables of GitHub's runner.
+    `folder` is the project's within its repository; `env` holds the variables of GitHub's runner. `caution` is what the
+    comment says right below its headline, in Markdown.
     """
 
     place: Place
@@ -44,6 +46,7 @@ class Announcer:
     folder: str
     env: Mapping[str, str]
     patience: Patience = field(default_factory=Patience)
+    caution: str = ""
 
     def announce(self, result: Result, report: Path | None = None) -> ExitCode:
         """Tell of a judged result, whose page is at `report`.
@@ -60,7 +63,7 @@ class Announcer:
         """Tell of a result, and give a note for everything that could not be told."""
         result = worst_first(result)
         remarks = annotate(result, self.folder)
-        for line in commands.commands(remarks):
+        for line in () if self.place.relayed else commands.commands(remarks):  # they stick to the running job's commit
             Steady(sys.stdout).write(f"{line}\n")
         yield from self._files(result, report)
         try:
@@ -98,7 +101,9 @@ class Announcer:
             return
 
         def written(former: str, room: int) -> str:
-            return comment.body(result, self.place, key, former, min(room, comment.LONGEST))
+            room = min(room, comment.LONGEST) - size(self.caution) - len("\n\n")
+            head, *others = comment.body(result, self.place, key, former, room).split("\n\n", 1)
+            return "\n\n".join(filter(None, (head, self.caution, *others)))
 
         sticky.upsert(api, key, self.place, written)
 
@@ -130,6 +135,11 @@ def prepared(telling: Telling, config: Path, env: Mapping[str, str] | None = Non
             "--github: GITHUB_REPOSITORY is not set, so this is no job of GitHub Actions",
             hint="leave --github out; `--report page.md` writes the report as Markdown",
         )
+    return Announcer(here, equipped(telling, env), telling, folder(config.resolve().parent, env), env)
+
+
+def equipped(telling: Telling, env: Mapping[str, str]) -> str:
+    """The token, once all else is there that telling takes. Raises BadRequest where something is not."""
     token = env.get(TOKEN, "").strip()
     if not token:
         raise BadRequest(
@@ -139,10 +149,10 @@ def prepared(telling: Telling, config: Path, env: Mapping[str, str] | None = Non
     if importlib.util.find_spec("github") is None:
         raise BadRequest("--github needs PyGithub", hint="pip install 'perfgate[github]'")
     comment.check_key(telling.key)
-    return Announcer(here, token, telling, _folder(config.resolve().parent, env), env)
+    return token
 
 
-def _folder(project: Path, env: Mapping[str, str]) -> str:
+def folder(project: Path, env: Mapping[str, str]) -> str:
     """Where the project lies within its repository, "" for its top."""
     top = next((path for path in (project, *project.parents) if (path / ".git").exists()), None)
     top = top or Path(env.get("GITHUB_WORKSPACE") or project).resolve()

@@ -173,7 +173,8 @@ def facts(run: Run) -> Iterator[tuple[str, str]]:
     """How it was measured: labels and values."""
     machine = run.machine
     system = (machine.kind, machine.system, f"Python {machine.python}" if machine.python else "")
-    yield "machine", " · ".join(one_line(part) for part in system if part)
+    if machine.cores:
+        yield "machine", " · ".join(one_line(part) for part in system if part)
     if run.postgres:
         count = len(run.postgres.settings)
         changed = f", {words.many(count, 'setting')} not the default" if count else ""

@@ -21,9 +21,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from tests.github.asked import Answer, Asked, Body, Refusal
 from tests.github.contract import contract
+from tests.github.fake_actions import Actions
 
 TOKEN = "ghs_of-a-job"
 REPOSITORY = "octo/shop"
@@ -34,9 +36,6 @@ LONGEST_HOLD_S = 60.0
 DENIED = "Resource not accessible by integration"
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 PRIMARY = "API rate limit exceeded for installation ID 1."
-
-Body = Any
-Answer = tuple[int, Body]
 
 
 @dataclass
@@ -64,31 +63,6 @@ class Fault:
         return bool(self.times and same and re.search(self.path, asked.path))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request that arrived: path and query as in GitHub's description."""
-
-    verb: str
-    target: str
-    token: str
-    body: Body = None
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.target).path
-
-    def query(self, name: str, default: int) -> int:
-        return int(parse_qs(urlsplit(self.target).query).get(name, [str(default)])[0])
-
-
-class Refusal(Exception):
-    """An answer of 400 and above."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class Hub:
     """What GitHub remembers, and what was asked of it."""
 
@@ -101,6 +75,7 @@ class Hub:
         self.checks: dict[int, dict[str, Any]] = {}
         self.annotations: dict[int, list[dict[str, Any]]] = {}
         self.statuses: list[dict[str, Any]] = []
+        self.actions = Actions(REPOSITORY)
         self.asked: list[Asked] = []
         self.breaches: list[str] = []
         self.closing = threading.Event()
@@ -191,6 +166,7 @@ class Hub:
         yield "GET", rf"{here}/check-runs/(\d+)", self._get_check
         yield "GET", rf"{here}/commits/([^/]+)/check-runs", self._list_checks
         yield "POST", rf"{here}/statuses/([^/]+)", self._create_status
+        yield from self.actions.routes(here)
 
     def _user(self, asked: Asked) -> Answer:
         if asked.token.startswith("ghs_"):
@@ -258,7 +234,7 @@ class Hub:
         return 200, self.checks[int(number)]
 
     def _list_checks(self, asked: Asked, ref: str) -> Answer:
-        name = parse_qs(urlsplit(asked.target).query).get("check_name", [""])[0]
+        name = asked.text("check_name")
         runs = [check for check in self.checks.values() if check["head_sha"] == ref and name in ("", check["name"])]
         return 200, {"total_count": len(runs), "check_runs": runs}
 
@@ -353,9 +329,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _send(self, status: int, body: Body, headers: Mapping[str, str]) -> None:
-        data = b"" if status == 204 else json.dumps(body).encode()
+        data = b"" if status in (204, 302) else json.dumps(body).encode()
         try:
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", body)
             self.send_header("Content-Type", "application/json; charset=utf-8")
             for name, value in headers.items():
                 if value:
@@ -384,7 +362,7 @@ class _Server(ThreadingHTTPServer):
 def serve(prefix: str = "") -> Iterator[Hub]:
     """A GitHub with an empty pull request; `prefix` is `/api/v3` on an Enterprise server."""
     hub = Hub(prefix)
-    with _Server(hub) as server:
+    with _Server(hub) as server, hub.actions.storage:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.github.fake import DENIED, PULL, REPOSITORY, Hub, serve
+from tests.github.fake_actions import RUN
 
 COMMENTS = f"/repos/{REPOSITORY}/issues/{PULL}/comments"
 CHECKS = f"/repos/{REPOSITORY}/check-runs"
@@ -125,6 +126,40 @@ def test_what_is_held_waits_for_its_event(hub: Hub) -> None:
     go.set()
     asking.join()
     assert hub.bodies() == ["free", "held"]
+
+
+PULLS = f"/repos/{REPOSITORY}/pulls"
+ARTIFACTS = f"/repos/{REPOSITORY}/actions/runs/{RUN}/artifacts"
+
+
+def test_pull_requests_are_found_by_owner_and_branch_together(hub: Hub) -> None:
+    for number, label in ((7, "ada:faster"), (8, "bob:faster"), (9, "ada:slower")):
+        hub.actions.open_pull(number, label, "a" * 40, source=number)
+    found = ask(hub, "GET", PULLS, params={"state": "open", "head": "bob:faster"}).json()
+    assert [(pull["number"], pull["head"]["repo"]["id"]) for pull in found] == [(8, 8)]
+    assert len(ask(hub, "GET", PULLS).json()) == 3
+
+
+def test_artifacts_are_those_of_the_run_with_that_name_newest_first(hub: Hub) -> None:
+    first, second = (hub.actions.upload("perfgate", b"zip") for _ in range(2))
+    hub.actions.upload("logs", b"zip")
+    hub.actions.upload("perfgate", b"zip", run=RUN + 1)
+    found = ask(hub, "GET", ARTIFACTS, params={"name": "perfgate"}).json()
+    assert [artifact["id"] for artifact in found["artifacts"]] == [second, first]
+
+
+def test_an_artifact_lies_with_another_host_that_takes_no_token_but_the_address(hub: Hub) -> None:
+    number = hub.actions.upload("perfgate", b"zip")
+    zipped = f"/repos/{REPOSITORY}/actions/artifacts/{number}/zip"
+    led = ask(hub, "GET", zipped, allow_redirects=False)
+    assert (led.status_code, led.content) == (302, b"")
+    address = led.headers["Location"]
+    assert not address.startswith(hub.url)
+    assert requests.get(address, timeout=30).content == b"zip"
+    assert requests.get(address.partition("?")[0], timeout=30).status_code == 403
+    assert ask(hub, "GET", zipped.replace(str(number), "99")).status_code == 404
+    expired = hub.actions.upload("perfgate", b"zip", expired=True)
+    assert ask(hub, "GET", zipped.replace(f"/{number}/", f"/{expired}/")).status_code == 410
 
 
 def test_an_enterprise_server_answers_below_its_prefix() -> None:
