@@ -70,7 +70,7 @@ def run(
     from perfgate.publish.progress import Progress
 
     announcer = announcement.prepared(telling, config)
-    with unmeasured.announced(announcer, config.resolve().parent), Progress(quiet=quiet) as progress:
+    with unmeasured.told(announcer, config.resolve().parent, json_path), Progress(quiet=quiet) as progress:
         plan = project.opened(config, scenarios, profile)
         # may be a wrong request, after which the last result is still there
         found = basis.find(plan, base, runner.known(), progress)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import perfgate
-from perfgate.errors import ExitCode, PerfgateError
+from perfgate import files, resultfile
+from perfgate.errors import PerfgateError
 from perfgate.model import Flaw, FlawKind, Run
 from perfgate.result import Result
 
@@ -19,13 +19,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def announced(announcer: Announcer | None, folder: Path) -> Iterator[None]:
-    """Tell of an error that ends what is done in this block, and let it go on its way. `folder` is the project's."""
+def told(announcer: Announcer | None, folder: Path, json_path: Path | None) -> Iterator[None]:
+    """Tell of an error that ends what is done in this block, and let it go on its way. `folder` is the project's.
+
+    It is written to `json_path`, too, for whoever publishes that in another step.
+    """
     try:
         yield
     except Exception as error:
+        if announcer is None and json_path is None:
+            raise
+        result = result_of(error, folder)
+        if json_path is not None:
+            with suppress(PerfgateError):  # what ended the run says more
+                files.clear(json_path)
+                resultfile.save(result, json_path)
         if announcer is not None:
-            announcer.announce(result_of(error, folder))
+            announcer.announce(result)
         raise
 
 
@@ -48,8 +58,7 @@ def result_of(error: Exception, folder: Path) -> Result:
         seed=0,
         flaws=(_flaw(error),),
     )
-    code = error.exit_code if isinstance(error, PerfgateError) else ExitCode.NOT_MEASURED
-    return Result(run, replace(judge(run, (), {}), exit_code=code))
+    return Result(run, judge(run, (), {}))
 
 
 def _flaw(error: Exception) -> Flaw:

@@ -100,7 +100,9 @@ def test_a_run_that_ends_early_leaves_no_older_verdict_behind(project: Project) 
     assert project.perfgate("run", "--json", "r.json").returncode == 0
     project.replace("visit.py", "class Visitor", "clas Visitor")
     assert project.perfgate("run", "--json", "r.json").returncode == 2
-    assert not (project.folder / "r.json").exists()
+    ended = json.loads((project.folder / "r.json").read_text(encoding="utf-8"))
+    assert (ended["verdict"], ended["samples"]) == ("invalid", [])
+    assert project.perfgate("accept", "--result", "r.json", "--reason", "none").returncode != 0
     assert project.perfgate("accept", "--reason", "old").returncode == 2
 
 

@@ -297,3 +297,18 @@ def test_a_run_that_an_error_ends_does_not_leave_the_green_comment_of_the_last_c
     assert "unknown key" in comment
     latest = list(hub.checks.values())[-1]
     assert (latest["head_sha"], latest["conclusion"]) == (NEXT, "failure")
+
+
+def test_a_run_that_an_error_ends_leaves_a_result_to_publish_in_another_step(
+    hub: Hub, env: dict[str, str], tmp_path: Path
+) -> None:
+    project = project_in(tmp_path / "project")
+    project.replace("budgets.yaml", "fail: 2 s", "fial: 2 s")
+    done = perfgate({}, project.folder, "run", "--json", "perfgate.json")
+    assert done.returncode == 2, done.stdout + done.stderr
+    done = perfgate(env, project.folder, "publish", "perfgate.json", "--github", "--quiet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (comment,) = hub.bodies()
+    assert "unknown key" in comment
+    (check,) = hub.checks.values()
+    assert check["conclusion"] == "failure"
