@@ -22,7 +22,8 @@ def pytest_configure() -> None:
 
     And that these tests may share a session of xdist, which runs of pytest that they start have no part in.
     """
-    named = (*BRANCHES_OF_PULL_REQUESTS, "PERFGATE_BASE", "PERFGATE_PROFILE", "STOREFRONT_FAULT")
+    told = ("PERFGATE_BASE", "PERFGATE_PROFILE", "PERFGATE_HISTORY", "PERFGATE_PROJECT", "STOREFRONT_FAULT")
+    named = (*BRANCHES_OF_PULL_REQUESTS, *told)
     for name in {*named, *(name for name in os.environ if name.startswith(("GITHUB_", "PYTEST_XDIST_")))}:
         os.environ.pop(name, None)
 

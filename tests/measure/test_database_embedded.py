@@ -101,8 +101,8 @@ def as_nobody(code: str, environment: dict[str, str]) -> str:
 def fill(owner: Owner) -> list[str]:
     """Make a data directory and throw it away; what was said."""
     said: list[str] = []
-    account = embedded._account()
-    data = embedded._folder("data", owner, account) / "data"
+    account = embedded.server_account()
+    data = embedded.server_folder("data", owner, account) / "data"
     template.fill(data, installation.find(), account, owner, said.append)
     shutil.rmtree(data.parent)
     return said
@@ -304,8 +304,8 @@ def test_two_at_once_do_not_disturb_each_other() -> None:
 def test_a_port_that_somebody_else_got_is_given_up(
     owner: Owner, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ports = [server.access.port, embedded._free_port()]
-    monkeypatch.setattr(embedded, "_free_port", lambda: ports.pop(0))
+    ports = [server.access.port, embedded.free_port()]
+    monkeypatch.setattr(embedded, "free_port", lambda: ports.pop(0))
     start(owner)
     assert ports == []
 

@@ -151,4 +151,4 @@ def test_a_url_that_is_none_is_a_bad_request(owner: Owner, url: str, error: type
 
 def test_a_server_that_does_not_answer_is_not_measured(owner: Owner) -> None:
     with pytest.raises(NotMeasured, match="connecting to database.url: .*refused"):
-        cycle(f"postgresql://u:p@127.0.0.1:{embedded._free_port()}/postgres", owner)
+        cycle(f"postgresql://u:p@127.0.0.1:{embedded.free_port()}/postgres", owner)

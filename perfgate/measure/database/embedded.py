@@ -54,10 +54,10 @@ def start(plan: Database, owner: Owner, say: Callable[[str], None]) -> Iterator[
     BadRequest for a setting that is refused; NotMeasured when nothing is installed or it does not start.
     """
     found = installations.find()
-    account = _account()
-    folder = _folder("postgres", owner, account)
+    account = server_account()
+    folder = server_folder("postgres", owner, account)
     if account.ids is not None and not installations.open_to_others(found.programs):
-        found = installations.copied(found, _folder("programs", owner, account))
+        found = installations.copied(found, server_folder("programs", owner, account))
     password = template.fill(folder / "data", found, account, owner, say)
     chosen = settings.chosen(plan.settings, found.libraries)
     embedded = _Embedded(folder, found.program("postgres"), account, owner, {**chosen, **OWN_SETTINGS}, plan.settings)
@@ -98,7 +98,7 @@ class _Embedded:
     def launch(self, password: str) -> tuple[Access, psycopg.Connection]:
         """Start it and connect, with a password of this run's own."""
         for _ in range(PORT_TRIES):
-            access = Access.loopback(_free_port(), SUPERUSER, password)
+            access = Access.loopback(free_port(), SUPERUSER, password)
             self._spawn(access.port)
             try:
                 connection = await_connection(access, MAINTENANCE, self._check, READY_TIMEOUT_S)
@@ -150,7 +150,7 @@ class _Embedded:
         return (self.folder / "log").read_bytes().decode(errors="replace")  # a carriage return stays what it is
 
 
-def _account() -> Account:
+def server_account() -> Account:
     """Postgres refuses to run as root, so root hands it to the user made for it, or to nobody."""
     if os.geteuid() != 0:
         return Account(None)
@@ -166,7 +166,8 @@ def _account() -> Account:
     )
 
 
-def _folder(name: str, owner: Owner, account: Account) -> Path:
+def server_folder(name: str, owner: Owner, account: Account) -> Path:
+    """A temporary folder that the server may work in. Raises NotMeasured where it cannot be given away."""
     folder = owner.folder(name, base=_base(account))
     try:
         account.give(folder)
@@ -185,7 +186,8 @@ def _base(account: Account) -> Path:
     return next((place for place in places if account.ids is None or installations.open_to_others(place)), places[0])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
