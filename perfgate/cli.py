@@ -65,13 +65,13 @@ def run(
     telling: Telling,
 ) -> NoReturn:
     """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
-    from perfgate import announcement, basis, publication, resultfile, runner, unmeasured
+    from perfgate import announcement, basis, keeping, publication, resultfile, runner, unmeasured
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
     announcer = announcement.prepared(telling, config)
     with unmeasured.told(announcer, config.resolve().parent, json_path), Progress(quiet=quiet) as progress:
-        plan = project.opened(config, scenarios, profile)
+        plan, history = project.opened(config, scenarios, profile), keeping.reserved(config.resolve().parent)
         # may be a wrong request, after which the last result is still there
         found = basis.find(plan, base, runner.known(), progress)
         state = project.cleaned(plan, json_path)
@@ -82,7 +82,10 @@ def run(
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
         click.echo(f"report: {state / 'report.html'}   result: {state / runner.LAST_RESULT}", err=True)
-    _end(result, announcer.announce(result, state / "report.html") if announcer else ExitCode.PASSED)
+    told = announcer.announce(result, state / "report.html") if announcer else ExitCode.PASSED
+    for note in keeping.keep(history, keeping.entry_of(result, plan.root)):
+        click.echo(note, err=True)
+    _end(result, told)
 
 
 @cli.command()

@@ -10,6 +10,7 @@ import click
 
 from perfgate import project
 from perfgate.errors import BadRequest, ExitCode
+from perfgate.exchange_commands import history
 from perfgate.options import config_option, profile_option
 
 
@@ -141,4 +142,4 @@ def init(dry_run: bool, no_measure: bool) -> None:
             click.echo(line)
 
 
-ALL = (init, fix, calibrate, explain, doctor, schema)
+ALL = (init, fix, calibrate, explain, history, doctor, schema)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from perfgate import basis, files, runfile, runner, settings
+from perfgate import basis, files, keeping, runfile, runner, settings
 from perfgate.advice import Cause
 from perfgate.diagnosis import Diagnose
 from perfgate.errors import BadRequest, PerfgateError
@@ -90,6 +90,7 @@ class Gate:
         self.voices: list[Callable[[Finding], bool]] = []
         self._plan: Plan | None = None
         self._result: Result | PerfgateError | None = None
+        self._notes: tuple[str, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -125,7 +126,8 @@ class Gate:
             state = runner.state_folder(self.plan)
             files.write(state / "report.html", named("html").render(self._result))
             terminalreporter.section("perfgate")
-            terminalreporter.write_line(f"report: {state / 'report.html'}")
+            for line in (f"report: {state / 'report.html'}", *self._notes):
+                terminalreporter.write_line(line)
 
     @contextmanager
     def service(self) -> Iterator[ServiceUnderTest]:
@@ -158,13 +160,14 @@ class Gate:
             return runfile.load_result(shared.read_text(encoding="utf-8"), shared.name)
 
     def _measure(self) -> Result:
-        state = runner.state_folder(self.plan)
+        state, history = runner.state_folder(self.plan), keeping.reserved(self.plan.root)
         (state / runner.LAST_RESULT).unlink(missing_ok=True)
         with Progress(quiet=True) as progress:
             found = basis.find(self.plan, self._base, runner.known(), progress)
             result = runner.measure(found, progress, Diagnose.RED)
         result = runner.judged(replace(result, run=self._with_tests(result.run)), found.plan, strict=self._strict)
         files.write(state / runner.LAST_RESULT, runfile.dump_result(result))
+        self._notes += keeping.keep(history, keeping.entry_of(result, self.plan.root))
         return result
 
     def _with_tests(self, run: Run) -> Run:

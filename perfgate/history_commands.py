@@ -51,7 +51,7 @@ def add(
     """Store results that `--json` wrote; each is stored once."""
     from perfgate import keeping, resultfile
 
-    where = _place(config, url, project)
+    where = placed(config, url, project)
     named = keeping.labelled(labels)
     entries = [
         keeping.entry_of(resultfile.read(path), where.root, trunk=trunk, accepted=accepted, labels=named)
@@ -69,7 +69,7 @@ def send(config: Path, url: str, project: str) -> None:
     """Send the runs that wait because the store could not be reached."""
     from perfgate import keeping
 
-    sent = keeping.send(_place(config, url, project))
+    sent = keeping.send(placed(config, url, project))
     for told in sent.aside:
         click.echo(f"set aside: {told}", err=True)
     click.echo(f"{sent.stored} sent, {sent.waiting} waiting")
@@ -88,7 +88,7 @@ def prune(raw: int, hourly: int, daily: int | None, dry_run: bool, config: Path,
     from perfgate import keeping
     from perfgate.publish.history import retention
 
-    with keeping.reporting(), keeping.opened(_place(config, url, project)) as store:
+    with keeping.reporting(), keeping.opened(placed(config, url, project)) as store:
         gone = retention.prune(store, retention.Retention(raw, hourly, daily), rehearse=dry_run)
     click.echo(
         f"{'would drop' if dry_run else 'dropped'} {gone.samples} samples, {gone.findings} findings, "
@@ -107,7 +107,7 @@ def admit(role: str, write: bool, config: Path, url: str, project: str) -> None:
     from perfgate import keeping
     from perfgate.publish.history import admission
 
-    where = _place(config, url, project)
+    where = placed(config, url, project)
     with keeping.reporting(), keeping.opened(where) as store:
         admission.admit(store, role, write=write)
     click.echo(f"{role} may {'read and write' if write else 'read'} {where.project}")
@@ -122,7 +122,7 @@ def migrate(config: Path, url: str, project: str) -> None:
     from perfgate import keeping
     from perfgate.publish.history.migrating import migrations
 
-    where = _place(config, url, project)
+    where = placed(config, url, project)
     with keeping.reporting(), keeping.opened(where):
         click.echo(f"{where}: version {max(migrations())}")
 
@@ -138,15 +138,16 @@ def status(config: Path, url: str, project: str) -> None:
     from perfgate.publish.history.reading import Window
     from perfgate.publish.history.spool import Spool
 
-    where = _place(config, url, project)
-    with keeping.reporting(), keeping.opened(where) as store:
+    where = placed(config, url, project)
+    with keeping.caught_up(where) as store:
         found = overviews.overview(store, Window())
     last = f", the last of {found.last:%Y-%m-%d %H:%M}" if found.last else ""
     click.echo(f"{where}, project {where.project}: {found.runs} runs{last}; {found.red} of them red")
     click.echo(f"waiting: {len(Spool(where.spool).waiting())}")
 
 
-def _place(config: Path, url: str, project: str) -> Place:
+def placed(config: Path, url: str, project: str) -> Place:
+    """Where the history is kept of the project that this budgets file is, or would be, of."""
     from perfgate import keeping
 
     return keeping.place(config.resolve().parent, url=url, project=project)

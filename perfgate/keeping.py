@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 STATE_FOLDER = ".perfgate"
 STORE_VARIABLE = "PERFGATE_HISTORY"
 PROJECT_VARIABLE = "PERFGATE_PROJECT"
+MANY_WAITING = 30
+"""So many runs wait before a store of the project's own is started for them at a run's end: readers send them, too."""
+
 PATIENCE_S = 8.0
 """How long a run's end may wait for the store."""
 
@@ -79,6 +82,13 @@ def place(root: Path, *, url: str = "", project: str = "") -> Place:
     if url and not url.startswith(SCHEMES):
         raise BadRequest("the history's store is not a PostgreSQL URL", hint="postgresql://user@host/database")
     return Place(root, project or os.environ.get(PROJECT_VARIABLE, "") or project_name(root), url)
+
+
+def reserved(root: Path) -> Place:
+    """The place of the environment, of which what is measured gets to see nothing: it may have a password in it."""
+    where = place(root)
+    os.environ.pop(STORE_VARIABLE, None)
+    return where
 
 
 def project_name(root: Path) -> str:
@@ -166,6 +176,7 @@ def trunks(root: Path) -> tuple[str, ...]:
 def keep(where: Place, entry: Entry, *, patience: float = PATIENCE_S) -> tuple[str, ...]:
     """Store the run, and all that waits; what there is to say of it, nothing where all went well.
 
+    Where the store is the project's own, the run waits for whoever reads the history next, and no server is started.
     Takes `patience` seconds at most. Whatever goes wrong with the disk or the store is said and not raised.
     """
     from perfgate.publish.history.spool import Spool
@@ -178,14 +189,25 @@ def keep(where: Place, entry: Entry, *, patience: float = PATIENCE_S) -> tuple[s
         reason = error.strerror if isinstance(error, OSError) else error.args[0]
         notes.append(f"history: no room to keep the run until it is stored: {reason}")
         alone.append(entry)
-    notes += _within(patience, lambda: _sent(where, spool, alone))
+    if where.url or alone or len(spool.waiting()) >= MANY_WAITING:
+        notes += _within(patience, lambda: _sent(where, spool, alone))
     waiting = len(spool.waiting())
-    if waiting:
+    if waiting and (where.url or waiting >= MANY_WAITING):
         runs = f"{waiting} runs wait" if waiting > 1 else "1 run waits"
         notes.append(f"history: {runs} in {where.spool}; the next run or `perfgate history send` sends them")
     if alone:
         notes.append("history: this run is not in it; `perfgate history add RESULT` adds its result file")
     return tuple(notes)
+
+
+@contextmanager
+def caught_up(where: Place) -> Iterator[Store]:
+    """The store with all in it that waited: for reading. Raises as `opened` does."""
+    from perfgate.publish.history.spool import Spool
+
+    with reporting(), opened(where) as store:
+        _send(where, store, Spool(where.spool))
+        yield store
 
 
 def send(where: Place) -> Sent:

@@ -206,6 +206,7 @@ def running(project: Project) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     wait_until(lambda: (project.folder / "hit").exists() or process.poll() is not None)
     yield process

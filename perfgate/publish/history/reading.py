@@ -49,6 +49,11 @@ class Window:
         }
 
 
+def window_of(*, since: datetime | None, branch: str, scenario: str) -> Window:
+    """The window until now that begins at `since`, a time of UTC, or with the first run."""
+    return Window(since=since.replace(tzinfo=UTC) if since else EVER, branch=branch, scenario=scenario)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run as it stands in lists. `number` is its own in the store; `status` is "" where it was not judged."""
