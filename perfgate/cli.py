@@ -195,9 +195,9 @@ def accept(
     profile: str,
 ) -> None:
     """Turn the last run into the baseline; shows what changes first."""
-    from perfgate import acceptance, resultfile
+    from perfgate import acceptance, keeping, resultfile
 
-    plan = project.opened(config, (), profile)
+    plan, history = project.opened(config, (), profile), keeping.place(config.resolve().parent)
     result = resultfile.read(result_path) if result_path else project.last(plan)
     proposal = acceptance.propose(result, project.judging(result, config, profile), globs, even_if_red=even_if_red)
     for line in proposal.lines():
@@ -205,6 +205,8 @@ def accept(
     if not dry_run:
         for path in proposal.write(reason):
             click.echo(f"wrote {path.relative_to(plan.root)}")
+        for note in keeping.keep(history, keeping.entry_of(result, plan.root, accepted=True)):
+            click.echo(note, err=True)
 
 
 for _command in commands.ALL:

@@ -6,10 +6,13 @@ import csv
 import json
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from perfgate.publish.history.store import connect, open_store
+from tests.history.runs import rows
 from tests.projects import Project, visit
 from tests.test_worktree import git
 
@@ -112,3 +115,11 @@ def test_a_store_that_is_no_url_is_told_before_anything_is_measured(folder: Path
     done = visit(folder).perfgate("run", PERFGATE_HISTORY="mysql://x")
     assert done.returncode == 2
     assert "not a PostgreSQL URL" in done.stderr
+
+
+def test_accepting_marks_the_run_that_is_kept(folder: Path, url: str) -> None:
+    project = visit(folder)
+    assert project.perfgate("run", "--quiet").returncode == 0
+    assert "wrote" in said(project.perfgate("accept", "--reason", "first"))
+    with closing(connect(url)) as connection:
+        assert rows(open_store(connection, "shop"), "SELECT accepted FROM run") == [(True,)]

@@ -104,6 +104,14 @@ def test_batches_in_opposite_order_do_not_wait_for_each_other_in_a_circle(url: s
     assert count(store, "run") == 61
 
 
+def test_a_run_that_is_accepted_after_it_was_stored_is_kept_for_ever_and_stays_one(store: Store) -> None:
+    write(store, [entry(1), entry(2)])
+    assert write(store, [replace(entry(1), accepted=True)]) == 0
+    assert [run.accepted for run in reading.runs(store, Window())] == [False, True]
+    write(store, [entry(1)])
+    assert [run.accepted for run in reading.runs(store, Window())] == [False, True]
+
+
 def test_rounds_without_a_value_leave_no_sample_or_a_shorter_one(store: Store) -> None:
     write(store, [entry(1, p95=(None, None)), entry(2, p95=(0.2, None))])
     kept = rows(store, "SELECT count, level FROM sample JOIN series ON id = series WHERE metric = 'response.p95'")

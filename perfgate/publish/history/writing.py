@@ -48,7 +48,17 @@ def _written(store: Store, entries: Sequence[Entry]) -> int | None:
         _samples(cursor, store, added)
         _findings(cursor, store, added)
         _labels(cursor, store, added)
+        _accept(cursor, store, [entry.digest for entry in ordered if entry.accepted])
         return len(added)
+
+
+def _accept(cursor: psycopg.Cursor, store: Store, digests: list[bytes]) -> None:
+    """Mark runs that were accepted after they had been stored."""
+    if digests:
+        cursor.execute(
+            "UPDATE run SET accepted = true WHERE project = %s AND digest = ANY (%s) AND NOT accepted",
+            [store.project, digests],
+        )
 
 
 def _months(entries: Iterable[Entry]) -> list[object]:
