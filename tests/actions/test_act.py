@@ -149,14 +149,15 @@ def test_the_workflow_that_follows_leaves_runs_of_our_own_branches_alone(worksho
         assert not hub.asked
 
 
-def test_a_wrong_request_fails_the_job_with_nothing_told_but_the_reason(workshop: Workshop) -> None:
+def test_a_wrong_request_fails_the_job_and_the_check_says_why(workshop: Workshop) -> None:
     head = workshop.branch("main", "No such version", "budgets.yaml", "version: 1\n", "version: 99\n")
     with serve() as hub:
         job = workshop.act("push", "perfgate.yml", push(head, workshop.main), hub, hub.token)
         assert job.failed_steps == ["The verdict", "./"], job.log
         assert "::set-output:: exit_code=2\n" in job.log
-        assert "There is no result" in job.log
-        assert not hub.asked
+        (check,) = hub.checks.values()
+        assert (check["head_sha"], check["conclusion"]) == (head, "failure")
+        assert "version" in check["output"]["summary"]
     assert re.fullmatch(
         r"perfgate-Linux-X64-3\.\d+-[0-9a-f]{64}\n", (job.artifacts / "cache.txt").read_text(encoding="utf-8")
     ), "a push to the default branch keeps the downloads, before anything of the project has run"
