@@ -133,13 +133,15 @@ def _beside(base: Base, plan: Plan, known: Known, *, judges: bool) -> Basis:
         before = settings.load(base.root / plan.file.name, known, plan.profile)
     except PerfgateError as error:
         words = f"judged by this change's own rules: those of base {base.commit[:8]} cannot be read"
-        return Basis(plan, measured, notes=(f"{words}: {error.args[0].splitlines()[0]}",) if judges else ())
-    rules, baselines = loosening.of_rules(before, base.commit, plan), loosening.of_baselines(before, plan)
+        return Basis(plan, measured, (f"{words}: {error.args[0].splitlines()[0]}",) if judges else ())
+    whole = settings.load(plan.file, known, plan.profile)  # the plan may be a part, as somebody asked for
+    rules = loosening.of_rules(before, base.commit, plan)
+    others = (*loosening.of_load(before, whole), *loosening.of_baselines(before, plan))
     if not judges or before.rules_of is Side.HEAD:
-        return Basis(plan, measured, (*rules, *baselines))
+        return Basis(plan, measured, (*rules, *others))
     if rules:
         rules = (*rules, f"until this is merged, the rules of base {base.commit[:8]} judge all the same")
-    return Basis(_bound(plan, before, base.commit), measured, (*rules, *baselines))
+    return Basis(_bound(plan, before, base.commit), measured, (*rules, *others))
 
 
 def _bound(plan: Plan, before: Plan, commit: str) -> Plan:

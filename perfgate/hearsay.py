@@ -30,6 +30,9 @@ CAUTION = "**Measured by a fork's own run**, with code and budgets that nobody h
 MOST_MANY = 50_000
 MOST_FEW = 2_000
 MOST_STEPS = 20
+MOST_VALUES = 2_000_000
+"""In the whole file: ten times what ten thousand findings take. Each needs up to a hundred bytes once it is read."""
+
 LONGEST_TEXT = 100_000
 LARGEST_NUMBER = 1e18
 LONGEST_REASON = 300
@@ -68,6 +71,8 @@ def lost(reason: str, trigger: Trigger) -> Result:
 
 
 def _parsed(content: bytes) -> Result:
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise Unusable("the result has more values than can be told")
     try:
         text = content.decode()
         _check_values(json.loads(text, object_pairs_hook=_once))

@@ -124,8 +124,17 @@ def _with_files(draft: Draft, own: tuple[File, ...]) -> Initialisation:
     flow = workflow.written(draft, top, _branch(draft.root))
     path = top / flow.path
     there = path.exists()
+    _check_within(top, (*own, File(path, flow.text, there)))
     checks = tuple(f"{flow.path}: {check}" for check in flow.checks) if not there else ()
     return Initialisation(draft, (*own, File(path, flow.text, there)), checks)
+
+
+def _check_within(top: Path, wanted: tuple[File, ...]) -> None:
+    """Raise BadRequest where a link would lead what is written out of the repository."""
+    for file in wanted:
+        folder = file.path.parent
+        if not file.was_there and not folder.resolve().is_relative_to(top.resolve()):
+            raise BadRequest(f"{folder} is a link that leads out of the repository", hint="remove the link")
 
 
 def _asked(draft: Draft, progress: Progress) -> tuple[dict[str, str], PerfgateError | None]:

@@ -1,18 +1,28 @@
-"""What a change loosens of what it is judged by: budgets and tolerances against those of its base, and baselines."""
+"""What a change loosens of what it is judged by: budgets, tolerances, baselines, and how much is measured at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from perfgate import baselines as accepted
 from perfgate.errors import PerfgateError
-from perfgate.judge.rules import PLACES
+from perfgate.judge.rules import PLACES, TOGETHER, specificity
 from perfgate.judge.strictness import LEVELS, is_looser
 from perfgate.model import Baseline, Better, Metric, Unit
-from perfgate.plan import Limit, Multiple, Plan, Rule, Selector, Tolerance
+from perfgate.plan import Limit, Multiple, Plan, Rule, Scenario, Selector, Tolerance
 from perfgate.revision import last_author
 from perfgate.units import show
+
+_AMOUNTS: Mapping[str, Unit] = {
+    "users": Unit.COUNT,
+    "rate": Unit.PER_SECOND,
+    "round": Unit.SECONDS,
+    "rounds": Unit.COUNT,
+    "max_rounds": Unit.COUNT,
+    "counting": Unit.COUNT,
+}
+"""What a scenario measures less with when it is less."""
 
 
 def of_rules(before: Plan, commit: str, plan: Plan) -> tuple[str, ...]:
@@ -25,9 +35,18 @@ def of_rules(before: Plan, commit: str, plan: Plan) -> tuple[str, ...]:
     return tuple(f"{sentence}{who}" for sentence in told)
 
 
+def of_load(before: Plan, plan: Plan) -> tuple[str, ...]:
+    """What `plan`, all that the change's file asks for, measures less of than `before`, or measures otherwise."""
+    return (*_scenarios(before, plan), *_artifacts(before, plan), *_options(before, plan))
+
+
 def of_baselines(before: Plan, plan: Plan) -> tuple[str, ...]:
-    """Which of base's baselines the change replaces or removes. One that cannot be read held nothing."""
-    return tuple(_replaced(_references(before), accepted.load_all(plan.root / accepted.FOLDER)))
+    """Which of base's baselines the change replaces or removes, and where its own takes the place of base itself.
+
+    One that cannot be read held nothing.
+    """
+    now = accepted.load_all(plan.root / accepted.FOLDER)
+    return tuple(_replaced(_references(before), now, {"", *before.scenarios}))
 
 
 def _references(plan: Plan) -> Mapping[str, Baseline]:
@@ -43,16 +62,49 @@ def key(rule: Rule) -> tuple[type, Selector]:
 
 
 def _rules(before: Plan, now: Plan) -> Iterator[str]:
-    present = {key(rule): rule for rule in now.rules}
-    for rule in before.rules:
-        later = present.get(key(rule))
-        unit, better = _nature(rule.selector, before.metrics)
-        if later is None:
-            yield f"{_name(rule)}: {_all(rule, unit)} → no rule"
-        elif isinstance(rule, Limit) and isinstance(later, Limit):
-            yield from _limits(rule, later, unit, better)
-        elif isinstance(rule, Tolerance) and isinstance(later, Tolerance):
-            yield from _tolerances(rule, later, unit)
+    # of two that are the same the later one holds, as the file's own limit of errors does after the usual one
+    past, present = ({key(rule): rule for rule in plan.rules} for plan in (before, now))
+    for same, rule in past.items():
+        if same in present:
+            yield from _moved(rule, present[same], before.metrics)
+        else:
+            yield f"{_name(rule)}: {_all(rule, _nature(rule.selector, before.metrics)[0])} → no rule"
+    for same, rule in present.items():
+        if same not in past and (general := _set_aside(rule, past.values())):
+            yield from _moved(general, rule, before.metrics)
+
+
+def _moved(rule: Rule, later: Rule, metrics: Mapping[str, Metric]) -> Iterator[str]:
+    unit, better = _nature(rule.selector, metrics)
+    if isinstance(rule, Limit) and isinstance(later, Limit):
+        yield from _limits(rule, later, unit, better)
+    elif isinstance(rule, Tolerance) and isinstance(later, Tolerance):
+        yield from _tolerances(rule, later, unit)
+
+
+def _set_aside(rule: Rule, past: Iterable[Rule]) -> Rule | None:
+    """The rule of base that one which is added wins over, by being more specific, where both are about the same."""
+    weight = specificity(rule.selector)
+    beaten = [
+        one
+        for one in past
+        if type(one) is type(rule) and specificity(one.selector) <= weight and _meet(one.selector, rule.selector)
+    ]
+    return max(beaten, key=lambda one: specificity(one.selector), default=None)
+
+
+def _meet(one: Selector, other: Selector) -> bool:
+    """Whether both can be about the same sample, as far as two globs show it. A single statement has its own rules."""
+    if bool(one.statement) != bool(other.statement) or not _overlap(one.metric, other.metric):
+        return False
+    ends = {one.endpoint, other.endpoint}
+    if TOGETHER in ends and ends - {TOGETHER, ""}:
+        return False
+    return all(_overlap(getattr(one, place), getattr(other, place)) for place in PLACES)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return not one or not other or fnmatchcase(one, other) or fnmatchcase(other, one)
 
 
 def _nature(selector: Selector, metrics: Mapping[str, Metric]) -> tuple[Unit, Better]:
@@ -79,16 +131,16 @@ def _limits(before: Limit, now: Limit, unit: Unit, better: Better) -> Iterator[s
     for level in LEVELS:
         was, then = getattr(before, level), getattr(now, level)
         if is_looser(was, then, better):
-            yield f"{_name(before)}: {level} {_shown(was, unit)} → {_shown(then, unit)}"
+            yield f"{_name(now)}: {level} {_shown(was, unit)} → {_shown(then, unit)}"
 
 
 def _tolerances(before: Tolerance, now: Tolerance, unit: Unit) -> Iterator[str]:
     for level in LEVELS:
         was, then = getattr(before, level), getattr(now, level)
         if is_looser(was, then, Better.LOWER):
-            yield f"{_name(before)}: {level} {_shown(was, Unit.RATIO)} → {_shown(then, Unit.RATIO)}"
+            yield f"{_name(now)}: {level} {_shown(was, Unit.RATIO)} → {_shown(then, Unit.RATIO)}"
     if now.floor > before.floor:
-        yield f"{_name(before)}: floor {show(before.floor, unit)} → {show(now.floor, unit)}"
+        yield f"{_name(now)}: floor {show(before.floor, unit)} → {show(now.floor, unit)}"
 
 
 def _shown(value: float | Multiple | None, unit: Unit) -> str:
@@ -97,11 +149,47 @@ def _shown(value: float | Multiple | None, unit: Unit) -> str:
     return value.text(unit) if isinstance(value, Multiple) else show(value, unit)
 
 
-def _replaced(before: Mapping[str, Baseline], now: Mapping[str, Baseline]) -> Iterator[str]:
-    for scenario, was in sorted(before.items()):
-        of = f"baseline of {scenario or 'the project'}"
-        then = now.get(scenario)
+def _scenarios(before: Plan, now: Plan) -> Iterator[str]:
+    for name, was in before.scenarios.items():
+        then = now.scenarios.get(name)
+        if then is None:
+            yield f"scenario {name}: not measured any more"
+        else:
+            yield from _amounts(name, was, then)
+
+
+def _amounts(name: str, was: Scenario, then: Scenario) -> Iterator[str]:
+    for field, unit in _AMOUNTS.items():
+        old, new = getattr(was, field), getattr(then, field)
+        if is_looser(old, new, Better.HIGHER):
+            yield f"scenario {name}: {field} {_shown(old, unit)} → {_shown(new, unit)}"
+
+
+def _artifacts(before: Plan, now: Plan) -> Iterator[str]:
+    for name, was in before.artifacts.items():
+        then = now.artifacts.get(name, ())
+        if then != was:
+            yield f"artifact {name}: {', '.join(was)} → {', '.join(then) or 'not measured any more'}"
+
+
+def _options(before: Plan, now: Plan) -> Iterator[str]:
+    """How long there is for rounds, and what collectors are told, of which nobody knows what is less."""
+    if now.time < before.time:
+        yield f"time: {show(before.time, Unit.SECONDS)} → {show(now.time, Unit.SECONDS)}"
+    for name in sorted(before.collectors.keys() | now.collectors.keys()):
+        was, then = before.collectors.get(name, {}), now.collectors.get(name, {})
+        for option in sorted(was.keys() | then.keys()):
+            old, new = (told.get(option, "its default") for told in (was, then))
+            if old != new:
+                yield f"collector {name}: {option} {old} → {new}"
+
+
+def _replaced(before: Mapping[str, Baseline], now: Mapping[str, Baseline], measured: set[str]) -> Iterator[str]:
+    for scenario in sorted({*before, *(now.keys() & measured)}):
+        of, was, then = f"baseline of {scenario or 'the project'}", before.get(scenario), now.get(scenario)
         if then is None:
             yield f"{of}: removed"
-        elif (then.accepted, then.samples) != (was.accepted, was.samples):
+        elif was is None:
+            yield f"{of}: added by {then.by}: {then.reason}"
+        elif then != was:
             yield f"{of}: replaced by {then.by}: {then.reason}"

@@ -128,7 +128,8 @@ class Repository:
     def merge_base(self, branch: str) -> str:
         """The commit where this change left `branch`; further history is fetched while it is not there."""
         _check_name(branch)
-        tip = self._known(f"origin/{branch}") or self._known(branch) or self._fetched(branch)
+        ref = f"refs/heads/{branch}"  # in full: a tag of the same name, which anybody may push, would go first
+        tip = self._known(f"refs/remotes/origin/{branch}") or self._known(ref) or self._fetched(ref)
         if not tip:
             raise BadRequest(
                 f"the branch {branch!r} that this change is for cannot be had",
@@ -136,7 +137,7 @@ class Repository:
             )
         for further in (0, *_DEEPENED):
             if further:
-                self._deepen(further, branch)
+                self._deepen(further, ref)
             found = self._git("merge-base", "HEAD", tip)
             if found:
                 return found
@@ -241,9 +242,9 @@ class Repository:
             return ""
         return self._git("rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}")
 
-    def _deepen(self, commits: int, branch: str) -> None:
+    def _deepen(self, commits: int, ref: str) -> None:
         self._say(f"this clone is shallow; fetching {commits} commits more to find where the change began")
-        self._fetch(f"--deepen={commits}", "--no-tags", "origin", branch)
+        self._fetch(f"--deepen={commits}", "--no-tags", "origin", ref)
         self._fetch(f"--deepen={commits}", "--no-tags", "origin")
 
     def _fetch(self, *arguments: str) -> bool:

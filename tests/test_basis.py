@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perfgate import baselines, loosening, runner, settings
+from perfgate.model import Baseline, Machine, Sample, Scope
+from perfgate.plan import Plan
 from tests.projects import Project, visit
 from tests.test_worktree import git
 
@@ -123,7 +127,110 @@ def test_where_base_has_no_rules_the_changes_own_judge_and_say_so(
     pull_request(monkeypatch)
     code, output, result = project.gate()
     assert code == 0, output
-    assert any("judged by this change's own rules" in note for note in result["run"]["notes"])
+    assert any("judged by this change's own rules" in told for told in result["run"]["loosened"])
+
+
+def test_a_budgets_file_that_becomes_a_link_to_another_one_is_told_on_top(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_main(project, LIMIT, IMPOSSIBLE)
+    project.replace("budgets.yaml", IMPOSSIBLE, LIMIT)
+    (project.folder / "budgets.yaml").rename(project.folder / "loose.yaml")
+    (project.folder / "budgets.yaml").symlink_to("loose.yaml")
+    save(project)
+    pull_request(monkeypatch)
+    _, output, result = project.gate()
+    assert result["run"]["loosened"], output
+    assert "LOOSER" in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            LIMIT,
+            LIMIT + "  - metric: response.p50\n    endpoint: GET /h*\n    fail: 9 s\n",
+            "response.p50[GET /h*]: fail 2 s → 9 s",
+        ),
+        (
+            LIMIT,
+            LIMIT + "  - metric: response.p*\n    scenario: visit\n    warn: 1 s\n",
+            "response.p*[visit]: fail 2 s → none",
+        ),
+        ("    users: 2\n", "    users: 1\n", "scenario visit: users 2 → 1"),
+        ("    round: 300 ms\n", "    round: 200 ms\n", "scenario visit: round 300 ms → 200 ms"),
+        ("  visit:\n", "  other:\n", "scenario visit: not measured any more"),
+        ("scenarios:\n", "time: 10 s\nscenarios:\n", "time: 300 s → 10 s"),
+        ("'*.py'", "'*.rs'", "artifact code: *.py → *.rs"),
+        (
+            "scenarios:\n",
+            "collectors: {queries: {settle_ms: 1}}\nscenarios:\n",
+            "collector queries: settle_ms its default → 1",
+        ),
+    ],
+)
+def test_what_a_change_measures_less_of_or_excepts_from_a_rule_is_told(
+    old: str, new: str, told: str, tmp_path: Path
+) -> None:
+    before, now = plans(tmp_path, old, new)
+    assert [*loosening.of_rules(before, "HEAD", now), *loosening.of_load(before, now)] == [told]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (LIMIT, LIMIT + "  - metric: response.p50\n    endpoint: GET /h*\n    fail: 1 s\n"),
+        (LIMIT, LIMIT + "  - metric: response.p95\n    fail: 9 s\n"),
+        ("    users: 2\n", "    users: 3\n"),
+        ("scenarios:\n", "scenarios:\n  other: {locustfile: visit.py, users: 1}\n"),
+        (LIMIT, LIMIT),
+    ],
+)
+def test_what_asks_for_more_or_as_much_is_not_told(old: str, new: str, tmp_path: Path) -> None:
+    before, now = plans(tmp_path, old, new)
+    assert (*loosening.of_rules(before, "HEAD", now), *loosening.of_load(before, now)) == ()
+
+
+def plans(folder: Path, old: str, new: str) -> tuple[Plan, Plan]:
+    """What base and head ask for, where head has `new` for `old`; both have an artifact, and a limit of errors."""
+    found = []
+    for name in ("base", "head"):
+        (folder / name).mkdir()
+        made = visit(folder / name)
+        made.replace("budgets.yaml", LIMIT, LIMIT + "  - metric: response.errors\n    fail: 5 %\n")
+        made.replace("budgets.yaml", "scenarios:\n", "artifacts: {code: '*.py'}\nscenarios:\n")
+        if name == "head":
+            made.replace("budgets.yaml", old, new)
+        found.append(settings.load(made.folder / "budgets.yaml", runner.known()))
+    return found[0], found[1]
+
+
+def test_a_baseline_that_takes_the_place_of_base_is_told(tmp_path: Path) -> None:
+    before, now = plans(tmp_path, LIMIT, LIMIT)
+    machine = Machine(cpu="x", cores=1, memory=1, system="", python="")
+    theirs = Baseline("visit", "c" * 40, "2026-11-22T00:00:00+00:00", "Mallory", "it is fine", machine, None)
+    sample = Sample("response.p50", Scope("visit"), (1.0,))
+    list(
+        baselines.write(
+            now.root / baselines.FOLDER, [replace(theirs, metrics=(now.metrics["response.p50"],), samples=(sample,))]
+        )
+    )
+    assert loosening.of_baselines(before, now) == ("baseline of visit: added by Mallory: it is fine",)
+
+
+@pytest.mark.parametrize("tag", ["main", "origin/main"])
+def test_a_tag_of_the_name_of_the_branch_does_not_take_its_place(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    on_main(project, LIMIT, IMPOSSIBLE)
+    main = git(project.folder, "rev-parse", "HEAD")
+    git(project.folder, "update-ref", "refs/remotes/origin/main", main)
+    project.replace("budgets.yaml", IMPOSSIBLE, LIMIT)
+    git(project.folder, "tag", tag, save(project))
+    pull_request(monkeypatch)
+    code, output, result = project.gate()
+    assert code == 1, output
+    assert result["run"]["base"] == main
 
 
 def test_a_merge_queues_group_is_measured_beside_what_it_goes_on_top_of(

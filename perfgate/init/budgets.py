@@ -131,4 +131,9 @@ def scalar(value: str) -> str:
         plain = yaml.safe_load(f"key: {value}\n") == {"key": value} and not value.startswith(("!", "&", "*"))
     except yaml.YAMLError:
         plain = False
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain and value.isprintable() else "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+
+
+def _escaped(character: str) -> str:
+    """What YAML takes for the end of a line, or not at all, by its number."""
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

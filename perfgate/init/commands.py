@@ -21,6 +21,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _NEEDS_SHELL = re.compile(r"(?:^|\s)(?:\||[12&]?>|<)|\$")
 """What is left for a shell to do, once the variables that are known are filled in."""
 _PREPARES = re.compile(r"alembic|migrat|db upgrade|createdb|loaddata|seed|collectstatic|prisma|init_db|initdb")
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""What no program can be told: JSON can write it all the same."""
 _PLACEHOLDER = re.compile(r"(\{\w+\})")
 _RUNNERS = (("poetry", "run"), ("uv", "run"), ("pipenv", "run"), ("npx",), ("python", "-m"), ("python3", "-m"))
 _IN_DEVELOPMENT = ("--reload", "--debug", "--watch", "--access-log")
@@ -54,12 +56,12 @@ class Hosted:
 
 
 def hosted(start: Start, tree: Tree) -> Hosted | None:
-    """The command for this machine; None where nothing is left of it."""
+    """The command for this machine; None where nothing is left of it, or nothing that can be run."""
     *before, last = _parts(_unwrapped(start.command)) or [""]
     last = _filled(last, start.env)
     words, env = (["sh", "-c", last], {}) if _NEEDS_SHELL.search(last) else _split_env(last)
     words = [_at_home(word, start.workdir, tree) for word in words if word not in _IN_DEVELOPMENT]
-    if not words or not last:
+    if not words or not last or _NO_TEXT.search(start.command):
         return None
     told = list(_with_port(words))
     checks = [start.check] if start.check else []

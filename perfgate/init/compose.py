@@ -112,7 +112,8 @@ def _settled(text: str) -> str:
 
 def _scripts(entry: _Entry, tree: Tree) -> Iterator[Guess]:
     """The SQL that the official image runs in an empty database: files that are mounted where it looks for them."""
-    for volume in entry.value.get("volumes") or ():
+    volumes = entry.value.get("volumes")
+    for volume in volumes if isinstance(volumes, list) else ():
         source, _, target = str(volume).partition(":")
         name = str(PurePosixPath(source))
         if not target.startswith(_FOLDER_OF_SCRIPTS):

@@ -12,7 +12,7 @@ from perfgate.init.commands import joined
 from perfgate.init.signs import Guess, Signs, Start
 from perfgate.init.tree import Tree
 
-_ASSIGNED = re.compile(r"""(\w+)=("(?:\\.|[^"])*"|'[^']*'|\S+)""")
+_ASSIGNED = re.compile(r"""(\w+)=("(?:\\.|[^"\\])*"|'[^']*'|\S+)""")
 _ASKED = re.compile(r"""(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::[\w${}]+)?(/[\w./-]*)""")
 _HANDS_OVER = re.compile(r"""exec\s+"?\$@"?""")
 _OF_THE_IMAGE = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "PORT")

@@ -45,20 +45,27 @@ def signs(tree: Tree) -> Signs:
 def _package(tree: Tree, name: str) -> Mapping[str, Any]:
     try:
         value = json.loads(tree.text(name) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def _mapping(package: Mapping[str, Any], key: str) -> Mapping[str, str]:
+    """The texts of a part of the package; anything else that stands there is a mistake of its owner's."""
     value = package.get(key)
-    return value if isinstance(value, dict) else {}
+    return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
 
 
 def _start(package: Mapping[str, Any], tree: Tree) -> Start | None:
     """`scripts.start` as it stands, without npm around it; `main` where there is none and it opens a port."""
-    if script := _mapping(package, "scripts").get("start"):
-        own = PurePosixPath(script.split()[0]).name in ("node", "deno", "bun", "tsx", "ts-node")
+    if script := _mapping(package, "scripts").get("start", "").strip():
+        own = script.isprintable() and PurePosixPath(script.split()[0]).name in (
+            "node",
+            "deno",
+            "bun",
+            "tsx",
+            "ts-node",
+        )
         return Start(script if own else "npm start", "package.json (scripts.start)")
     main = str(package.get("main") or "")
     main = main if tree.has(main) else next((n for n in ("server.js", "index.js", "app.js") if tree.has(n)), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
+from shlex import quote
 
 from perfgate.init.signs import Guess, Signs
 from perfgate.init.tree import Tree
@@ -79,7 +80,7 @@ def migrations(tree: Tree) -> Iterator[Guess]:
     """The tools that make the tables, where their settings are at the top of the project."""
     for file in tree.called("alembic.ini")[:1]:
         folder, command = PurePosixPath(file).parent, "alembic upgrade head"
-        yield Guess(command if str(folder) == "." else f"sh -c 'cd {folder} && {command}'", file)
+        yield Guess(command if str(folder) == "." else f"sh -c {quote(f'cd {quote(str(folder))} && {command}')}", file)
     if tree.has("prisma/schema.prisma"):
         yield Guess("npx prisma migrate deploy", "prisma/schema.prisma")
 

@@ -28,4 +28,9 @@ def _answer(port: int, path: str) -> str:
             response.read(1 << 20)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return f"did not answer: {type(error).__name__}"
-        return "" if 200 <= response.status < 300 else f"answered {response.status} {response.reason}".strip()
+        return "" if 200 <= response.status < 300 else f"answered {response.status} {_plain(response.reason)}".strip()
+
+
+def _plain(reason: str) -> str:
+    """The service's word for a status, which is going to stand in a comment of a file."""
+    return reason if reason.isprintable() else ""

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+from shlex import quote
 from typing import NamedTuple
 
 from perfgate.init.postgres import URL, in_form_of, placeholder
@@ -49,7 +50,7 @@ def _requirements(tree: Tree) -> list[str]:
 def installs(tree: Tree) -> Iterator[str]:
     """The steps that install what the project needs."""
     if found := tree.called("requirements.txt"):
-        yield f"python -m pip install -r {found[0]}"
+        yield f"python -m pip install -r {quote(found[0])}"
     elif tree.has("pyproject.toml") and re.search(r"^\[(project|build-system)\]", tree.text("pyproject.toml"), re.M):
         yield "python -m pip install ."
 

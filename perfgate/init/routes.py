@@ -153,7 +153,7 @@ def _methods(call: ast.Call) -> tuple[str, ...]:
     """The methods of a route; GET where it names none."""
     given = _keyword(call, "methods")
     names = [text_of(item) for item in given.elts] if isinstance(given, ast.List | ast.Tuple | ast.Set) else []
-    return tuple(name.upper() for name in names if name) or ("GET",)
+    return tuple(name.upper() for name in names if name and name.lower() in METHODS) or ("GET",)
 
 
 def _keyword(call: ast.Call, name: str) -> ast.expr | None:

@@ -48,8 +48,10 @@ class Tree:
         """What the file says; "" where it is not there, not text, or too large to be written by hand."""
         path = self.root / name
         try:
-            return path.read_text(encoding="utf-8") if path.stat().st_size <= MOST_BYTES else ""
-        except (OSError, UnicodeDecodeError):
+            # a pipe or a device would never end
+            usable = path.is_file() and path.stat().st_size <= MOST_BYTES
+            return path.read_text(encoding="utf-8") if usable else ""
+        except (OSError, ValueError):
             return ""
 
     def called(self, *names: str) -> list[str]:
@@ -64,13 +66,18 @@ class Tree:
             if name.endswith(".py") and not PurePosixPath(name).name.startswith(("test_", "conftest")):
                 try:
                     found[name] = ast.parse(self.text(name))
-                except (SyntaxError, ValueError, RecursionError):
+                except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last is for too deep an expression
                     continue
         return found
 
 
 def _is_ours(name: str) -> bool:
-    return name not in _NOT_OURS and not name.startswith((".", "_perfgate")) and not name.endswith(".egg-info")
+    return (
+        name.isprintable()
+        and name not in _NOT_OURS
+        and not name.startswith((".", "_perfgate"))
+        and not name.endswith(".egg-info")
+    )
 
 
 def dotted(name: str) -> str:

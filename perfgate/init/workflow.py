@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+from perfgate.errors import BadRequest
 from perfgate.init.draft import Draft
 
 FOLDER = ".github/workflows"
@@ -58,14 +59,16 @@ jobs:
         run: python -m pip install {package}
       # the service, its build and the load are the change's own code: they get no token
       - name: Measure and judge
+        id: measure
         run: perfgate run --json perfgate.json --report report.html
       - name: Tell GitHub
-        if: ${{{{ !cancelled() && hashFiles('{place}perfgate.json') != '' }}}}
+        # without a run, the file would be one that the change has brought along
+        if: ${{{{ !cancelled() && steps.measure.outcome != 'skipped' && hashFiles('{place}perfgate.json') != '' }}}}
         run: perfgate publish perfgate.json --report report.html --github{key}
         env:
           GITHUB_TOKEN: ${{{{ github.token }}}}
       - name: Keep the result
-        if: ${{{{ !cancelled() }}}}
+        if: ${{{{ !cancelled() && steps.measure.outcome != 'skipped' }}}}
         uses: {upload}
         with:
           name: perfgate{suffix}
@@ -74,6 +77,10 @@ jobs:
             {place}report.html
           if-no-files-found: ignore
 """
+
+
+_SPECIAL = re.compile(r"""[^ -~\w]|["'`$*?\[\]\\!]""")
+"""What has a meaning of its own in an expression of GitHub's, or in a pattern for files."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,10 @@ def written(draft: Draft, top: Path, branch: str) -> Workflow:
     """The workflow for a project, whose folder may be one of several in the repository at `top`."""
     place = draft.root.resolve().relative_to(top.resolve()).as_posix()
     inside = "" if place == "." else place
+    if _SPECIAL.search(inside):
+        raise BadRequest(
+            f"a workflow cannot name the folder {inside!r}", hint="rename it, without quotes, $, *, ? or ["
+        )
     key = re.sub(r"[^A-Za-z0-9._-]+", "-", inside).strip("-")
     package, check = requirement()
     steps = "".join(_steps(draft))
@@ -122,9 +133,14 @@ def _steps(draft: Draft) -> Iterator[str]:
     steps += [f"npm --prefix {folder} ci" for folder in sorted(folders)]
     if steps:
         yield "      - name: Install what the service needs\n        run: |\n"
-        yield from (f"          {step}\n" for step in steps)
+        yield from (f"          {_literal(step)}\n" for step in steps)
     if draft.artifacts and draft.service is None:
         yield "      - name: Build\n        run: npm run build\n"
+
+
+def _literal(step: str) -> str:
+    """The step as the shell is to get it: GitHub would take what begins like an expression for one."""
+    return step.replace("${{", "${{ '${{' }}")
 
 
 def requirement() -> tuple[str, str]:

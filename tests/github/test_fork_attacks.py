@@ -132,6 +132,12 @@ def test_a_remark_never_stands_outside_of_the_repository(job: Following, rule: s
     assert job.hub.annotations[job.check["id"]] == []
 
 
+def test_a_file_of_ten_million_empty_lists_is_refused_before_it_is_read(job: Following) -> None:
+    upload(job, json_of(PASSED).rstrip()[:-1] + b',"x":[' + b"[]," * 9_000_000 + b"[]]}")
+    assert job.publish() is ExitCode.NOT_MEASURED
+    assert "more values than can be told" in Page(job.comment).told
+
+
 def test_so_many_remarks_are_cut_at_five_hundred(job: Following) -> None:
     findings = tuple(
         found(Status.FAIL, P95, Scope("browse", f"GET /{n}"), f"because {n}", n, 1.0, rule=f"budgets.yaml:{n + 1}")

@@ -48,6 +48,17 @@ def test_a_dry_run_shows_the_same_files_and_writes_none(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text().strip() in shown
 
 
+@pytest.mark.parametrize("name", ["load", ".github"])
+def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, name: str) -> None:
+    (outside := tmp_path / "outside").mkdir()
+    (inside := tmp_path / "inside").mkdir()
+    made(inside, projects.FLASK)
+    (inside / name).symlink_to(outside)
+    with pytest.raises(BadRequest, match="leads out of the repository"):
+        list(prepared(inside).write())
+    assert list(outside.iterdir()) == []
+
+
 def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
     mine = {"load/visit.py": "# mine\n", ".github/workflows/perfgate.yml": "# mine\n"}
     made(tmp_path, {**projects.FLASK, **mine})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from perfgate import runner, settings
 from perfgate.errors import BadRequest
@@ -210,3 +215,82 @@ def test_a_command_of_a_container_becomes_one_for_this_machine(command: str, her
     assert run is not None
     assert run.command == here
     assert ("{port}" in run.command) != ("PORT" in run.env)
+
+
+LONGEST_S = 20.0
+
+
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """What would go on for ever is interrupted, and red."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise AssertionError(f"not done after {LONGEST_S:.0f} s")
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+SERVED = "from flask import Flask\napp = Flask(__name__)\n@app.route('/x', methods={methods})\ndef x(): return 'x'\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": '{"scripts": {"start": 5, "build": ["x"]}, "dependencies": {"vite": 1}}'},
+        {"package.json": '{"scripts": {"start": "  "}}'},
+        {"package.json": "[" * 100_000},
+        {"compose.yaml": 'services:\n  db: {image: postgres, volumes: 5}\n  a: {build: "x\\0"}\n'},
+        {"Dockerfile": 'FROM x\nCMD ["uvicorn", "\\u0000", "\\ud800"]\n'},
+        {"deep.py": f"x = {'-' * 100_000}1\n"},
+    ],
+)
+def test_what_nobody_means_to_write_is_not_taken_for_a_service(files: Mapping[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="says how a service starts"):
+        surveyed(made(tmp_path, files))
+
+
+@pytest.mark.usefixtures("bounded")
+def test_a_quote_that_is_never_closed_is_no_riddle(tmp_path: Path) -> None:
+    env = 'ENV A="' + "\\" * 61 + "x"
+    draft = surveyed(made(tmp_path, {"Dockerfile": f"FROM x\n{env}\nCMD uvicorn a:b\n"}))
+    assert draft.service is not None
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("name", ["Procfile", "package.json", "app.js", ".env.example"])
+def test_a_pipe_is_no_file_to_read(name: str, tmp_path: Path) -> None:
+    made(tmp_path, {"app.py": SERVED.format(methods=["GET"])})
+    os.mkfifo(tmp_path / name)
+    assert surveyed(tmp_path).service is not None
+
+
+@pytest.mark.parametrize("text", ["node a.js \u2028budgets: []", "node a.js \x80\x7f", "node 'a\n# ${{ x }}\"'"])
+def test_a_script_is_written_as_the_text_that_it_is_or_not_at_all(text: str, tmp_path: Path) -> None:
+    draft = surveyed(made(tmp_path, {"package.json": json.dumps({"scripts": {"start": text}})}))
+    plan = planned(draft)
+    assert plan.service == draft.service
+    assert draft.service is not None
+    assert draft.service.command == "npm start"
+
+
+@pytest.mark.parametrize("value", ["a\u2028b", "a\x85b", "\x80", "a\tb", "x: y\nz", "\ufeffa", "\U000e0001", "🙂 é"])
+def test_a_value_is_read_again_as_what_it_was(value: str) -> None:
+    assert yaml.safe_load(f"key: {budgets.scalar(value)}\n") == {"key": value}
+
+
+def test_names_from_the_code_and_the_folders_stay_in_the_comments(tmp_path: Path) -> None:
+    odd = "x\nraise SystemExit(3)\n#"
+    files = {
+        f"{odd}/app.py": SERVED.format(methods=["GET"]),
+        "app.py": SERVED.format(methods=["GET\nimport os", "POST"]),
+    }
+    draft = surveyed(made(tmp_path, files))
+    assert [str(one) for one in draft.endpoints] == ["POST /x"]
+    assert not ast.parse(load.text(draft.endpoints, {})).body[3:]
+    assert planned(draft).service is not None

@@ -21,6 +21,7 @@ import yaml
 
 import perfgate
 from perfgate import files, initialisation
+from perfgate.errors import BadRequest
 from perfgate.init import workflow
 from perfgate.init.draft import surveyed
 from perfgate.publish.progress import Progress
@@ -117,10 +118,36 @@ def test_both_pin_the_actions_that_this_repository_uses_itself() -> None:
     assert f"perfgate=={perfgate.__version__}" in ACCEPT.read_text(encoding="utf-8")
 
 
+def steps_of(project: Path) -> list[dict[str, Any]]:
+    """The steps of the workflow for a project that has a repository of its own."""
+    found: list[dict[str, Any]] = yaml.safe_load(workflow.written(surveyed(project), project, "main").text)["jobs"][
+        "perfgate"
+    ]["steps"]
+    return found
+
+
 def test_only_the_step_that_tells_github_has_a_token(tmp_path: Path) -> None:
-    flow = workflow.written(surveyed(made(tmp_path, projects.FLASK)), tmp_path, "main")
-    steps = yaml.safe_load(flow.text)["jobs"]["perfgate"]["steps"]
+    steps = steps_of(made(tmp_path, projects.FLASK))
     assert [step["run"].split()[:2] for step in steps if "token" in json.dumps(step)] == [["perfgate", "publish"]]
+
+
+def test_a_name_that_looks_like_an_expression_is_told_to_the_shell_as_it_stands(tmp_path: Path) -> None:
+    made(tmp_path, {"app.py": "", "${{ github.token }}/requirements.txt": "flask", "Procfile": "web: flask run"})
+    (step,) = (step for step in steps_of(tmp_path) if step.get("name") == "Install what the service needs")
+    assert step["run"] == "python -m pip install -r '${{ '${{' }} github.token }}/requirements.txt'\n"
+
+
+def test_a_folder_that_a_workflow_cannot_name_is_refused(tmp_path: Path) -> None:
+    made(tmp_path / "it's ${{ x }}", {"Procfile": "web: flask run"})
+    with pytest.raises(BadRequest, match="a workflow cannot name the folder"):
+        workflow.written(surveyed(tmp_path / "it's ${{ x }}"), tmp_path, "main")
+
+
+def test_a_result_that_the_change_brings_along_is_not_told_where_nothing_was_measured(tmp_path: Path) -> None:
+    steps = {step.get("name"): step for step in steps_of(made(tmp_path, projects.NODE))}
+    assert steps["Measure and judge"]["id"] == "measure"
+    for name in ("Tell GitHub", "Keep the result"):
+        assert "steps.measure.outcome != 'skipped'" in steps[name]["if"]
 
 
 def test_a_project_in_a_folder_of_a_repository_has_a_workflow_and_a_key_of_its_own(repository: Path) -> None:
