@@ -180,5 +180,5 @@ def test_a_broken_event_is_a_wrong_request(at: Callable[..., Place], told: str) 
     ],
 )
 def test_a_variable_that_cannot_be_is_named(name: str, value: str) -> None:
-    with pytest.raises(BadRequest, match=name if name != "GITHUB_SHA" else "the commit of this event"):
+    with pytest.raises(BadRequest, match=name if name != "GITHUB_SHA" else "GITHUB_SHA, or the commit in the event"):
         place(variables("push", **{name: value}))

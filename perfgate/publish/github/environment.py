@@ -66,7 +66,7 @@ def repository(env: Mapping[str, str]) -> str:
 
 def commit(value: str) -> str:
     """The commit that the event is about."""
-    return _matching(_COMMIT, value, "the commit of this event", "a full commit name")
+    return _matching(_COMMIT, value, "GITHUB_SHA, or the commit in the event", "a full commit name")
 
 
 def is_commit(value: str) -> bool:
