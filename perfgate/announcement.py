@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perfgate import keeping, trends
 from perfgate.errors import BadRequest, ExitCode
+from perfgate.keeping import Place as Store
+from perfgate.model import Status
 from perfgate.options import Telling
 from perfgate.publish.github import checks, commands, comment, sticky
 from perfgate.publish.github.annotations import Annotation, annotate
@@ -17,7 +20,7 @@ from perfgate.publish.github.api import Api, Patience, Refused
 from perfgate.publish.github.place import Place, place
 from perfgate.publish.github.ranking import worst_first
 from perfgate.publish.report import inert, one_line
-from perfgate.publish.reports.markdown import size
+from perfgate.publish.reports.markdown import History, size
 from perfgate.publish.stream import Steady
 from perfgate.result import Result
 
@@ -37,7 +40,7 @@ class Announcer:
     """Tells GitHub of results, at a place and with a token.
 
     `folder` is the project's within its repository; `env` holds the variables of GitHub's runner. `caution` is what the
-    comment says right below its headline, in Markdown.
+    comment says right below its headline, in Markdown. `store` is where it finds the values of earlier runs to draw.
     """
 
     place: Place
@@ -47,6 +50,7 @@ class Announcer:
     env: Mapping[str, str]
     patience: Patience = field(default_factory=Patience)
     caution: str = ""
+    store: Store | None = None
 
     def announce(self, result: Result, report: Path | None = None) -> ExitCode:
         """Tell of a judged result, whose page is at `report`.
@@ -100,12 +104,20 @@ class Announcer:
         if self.place.pull is None or (quiet and not _is_there(api, key)):
             return
 
+        earlier = self._earlier(result)
+
         def written(former: str, room: int) -> str:
             room = min(room, comment.LONGEST) - size(self.caution) - len("\n\n")
-            head, *others = comment.body(result, self.place, key, former, room).split("\n\n", 1)
+            head, *others = comment.body(result, self.place, key, former, room, earlier).split("\n\n", 1)
             return "\n\n".join(filter(None, (head, self.caution, *others)))
 
         sticky.upsert(api, key, self.place, written)
+
+    def _earlier(self, result: Result) -> History:
+        """What earlier runs measured of all that did not simply pass."""
+        findings = result.verdict.findings if result.verdict else ()
+        keys = [found.key for found in findings if found.status not in (Status.PASS, Status.IMPROVED)]
+        return trends.recent(self.store, keys) if self.store and keys else comment.NO_HISTORY
 
     def _note(self, what: str, refused: Refused) -> Note:
         """A token of a fork may only read: the summary and the annotations are what there is for it."""
@@ -135,7 +147,8 @@ def prepared(telling: Telling, config: Path, env: Mapping[str, str] | None = Non
             "--github: GITHUB_REPOSITORY is not set, so this is no job of GitHub Actions",
             hint="leave --github out; `--report page.md` writes the report as Markdown",
         )
-    return Announcer(here, equipped(telling, env), telling, folder(config.resolve().parent, env), env)
+    root = config.resolve().parent
+    return Announcer(here, equipped(telling, env), telling, folder(root, env), env, store=keeping.place(root))
 
 
 def equipped(telling: Telling, env: Mapping[str, str]) -> str:

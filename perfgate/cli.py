@@ -22,6 +22,7 @@ from perfgate.options import (
     json_option,
     profile_option,
     quiet_option,
+    release_option,
     report_option,
     result_argument,
     strict_option,
@@ -48,6 +49,7 @@ def cli() -> None:
 @report_option
 @profile_option
 @base_option
+@release_option
 @diagnose_option
 @strict_option
 @github_options
@@ -59,16 +61,20 @@ def run(
     reports: tuple[str, ...],
     profile: str,
     base: str,
+    against_release: bool,
     diagnose: str,
     strict: bool,
     quiet: bool,
     telling: Telling,
 ) -> NoReturn:
     """The gate: measure, judge, find causes, report. Takes all scenarios, or the named ones."""
-    from perfgate import announcement, basis, keeping, publication, resultfile, runner, unmeasured
+    from perfgate import announcement, basis, keeping, publication, resultfile, runner, trends, unmeasured, worktree
     from perfgate.diagnosis import Diagnose
     from perfgate.publish.progress import Progress
 
+    if against_release and base not in ("", worktree.RELEASE):
+        raise BadRequest("--against-release measures beside the last release", hint=f"leave out --base {base}")
+    base = worktree.RELEASE if against_release else base
     announcer = announcement.prepared(telling, config)
     with unmeasured.told(announcer, config.resolve().parent, json_path), Progress(quiet=quiet) as progress:
         plan, history = project.opened(config, scenarios, profile), keeping.reserved(config.resolve().parent)
@@ -77,13 +83,15 @@ def run(
         state = project.cleaned(plan, json_path)
         chosen = publication.choose([*reports, str(state / "report.html")])
         measured = runner.measure(found, progress, Diagnose(diagnose))
-        result = runner.judged(measured, found.plan, strict=strict)
+        slow = trends.drift(history, measured.run) if against_release else trends.Drift()
+        result = runner.judged(measured, found.plan, strict=strict, drift=slow.findings)
     resultfile.save(result, state / runner.LAST_RESULT, json_path)
     publication.publish(result, chosen, quiet=quiet)
     if not quiet:
         click.echo(f"report: {state / 'report.html'}   result: {state / runner.LAST_RESULT}", err=True)
     told = announcer.announce(result, state / "report.html") if announcer else ExitCode.PASSED
-    for note in keeping.keep(history, keeping.entry_of(result, plan.root)):
+    kept = keeping.keep(history, keeping.entry_of(result, plan.root))
+    for note in (*kept, *trends.noted(history, slow.shifts)):
         click.echo(note, err=True)
     _end(result, told)
 

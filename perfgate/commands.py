@@ -12,6 +12,9 @@ from perfgate import project
 from perfgate.errors import BadRequest, ExitCode
 from perfgate.exchange_commands import history
 from perfgate.options import config_option, profile_option
+from perfgate.report_commands import report
+from perfgate.trend_commands import trends
+from perfgate.web_commands import serve
 
 
 @click.command()
@@ -142,4 +145,4 @@ def init(dry_run: bool, no_measure: bool) -> None:
             click.echo(line)
 
 
-ALL = (init, fix, calibrate, explain, history, doctor, schema)
+ALL = (init, fix, calibrate, explain, trends, report, serve, history, doctor, schema)

@@ -78,7 +78,10 @@ def export(
     from perfgate.publish.history.reading import window_of
 
     exporters.chosen(path, name)
-    with keeping.caught_up(placed(config, url, project)) as store:
+    where = placed(config, url, project)
+    with keeping.reporting(), keeping.opened(where) as store:
+        for note in keeping.catch_up(where):
+            click.echo(f"perfgate: {note}", err=True)
         runs = list(restoring.runs(store, window_of(**window), metrics, last=last))
     exporters.write(runs, path, name)
     click.echo(f"{path}: {len(runs)} runs")

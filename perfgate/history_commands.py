@@ -139,7 +139,9 @@ def status(config: Path, url: str, project: str) -> None:
     from perfgate.publish.history.spool import Spool
 
     where = placed(config, url, project)
-    with keeping.caught_up(where) as store:
+    with keeping.reporting(), keeping.opened(where) as store:
+        for note in keeping.catch_up(where):
+            click.echo(f"perfgate: {note}", err=True)
         found = overviews.overview(store, Window())
     last = f", the last of {found.last:%Y-%m-%d %H:%M}" if found.last else ""
     click.echo(f"{where}, project {where.project}: {found.runs} runs{last}; {found.red} of them red")

@@ -200,14 +200,15 @@ def keep(where: Place, entry: Entry, *, patience: float = PATIENCE_S) -> tuple[s
     return tuple(notes)
 
 
-@contextmanager
-def caught_up(where: Place) -> Iterator[Store]:
-    """The store with all in it that waited: for reading. Raises as `opened` does."""
-    from perfgate.publish.history.spool import Spool
+def catch_up(where: Place) -> tuple[str, ...]:
+    """Store what waits, and the releases that git knows, before the history is read; what there is to say of it.
 
-    with reporting(), opened(where) as store:
-        _send(where, store, Spool(where.spool))
-        yield store
+    Who may only read looks at what is there.
+    """
+    try:
+        return tuple(f"set aside: {told}" for told in send(where).aside)
+    except NotMeasured as error:
+        return (f"runs that wait, and releases, are left out: {error.args[0]}",)
 
 
 def send(where: Place) -> Sent:

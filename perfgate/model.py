@@ -341,8 +341,8 @@ class Finding:
     the confidence interval of what was compared, in the metric's unit for limits and relative for tolerances.
     `rule` says where the rule stands (`budgets.yaml:31`), `kind` which sort of rule it is. `needed` is how many rounds
     in all would probably decide what is undecided; 0 where no number of them is known to. `confirming` is an alarm that
-    further rounds are asked to confirm. `against` says what the reference is: "limit", "baseline" or "base", or "".
-    `adjusted` values are not those of the rounds: what the machine made of them is taken out.
+    further rounds are asked to confirm. `against` says what the reference is: "limit", "baseline", "base", "history" or
+    "". `adjusted` values are not those of the rounds: what the machine made of them is taken out.
     """
 
     metric: str

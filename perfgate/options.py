@@ -35,6 +35,11 @@ base_option = click.option(
     help="Measure this commit beside yours and compare with it: a branch, tag or commit, or `release` for the last "
     "tag. For a pull request in CI it is the merge base; `none` turns it off.",
 )
+release_option = click.option(
+    "--against-release",
+    is_flag=True,
+    help="Measure beside the last release, and warn of drift in the history that no single change showed.",
+)
 strict_option = click.option("--strict", is_flag=True, help="What could not be decided fails.")
 diagnose_option = click.option(
     "--diagnose",

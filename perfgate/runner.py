@@ -28,7 +28,21 @@ from perfgate.measure.scenario import ScenarioRunner
 from perfgate.measure.stand import Stand
 from perfgate.measure.stopwatch import Stopwatch
 from perfgate.measure.stretches import Taken
-from perfgate.model import Asked, Baseline, Flaw, FlawKind, Metric, Noise, Postgres, Run, Sample, Side, Status, Verdict
+from perfgate.model import (
+    Asked,
+    Baseline,
+    Finding,
+    Flaw,
+    FlawKind,
+    Metric,
+    Noise,
+    Postgres,
+    Run,
+    Sample,
+    Side,
+    Status,
+    Verdict,
+)
 from perfgate.plan import TESTS, Plan, Scenario
 from perfgate.redaction import Redactor, passwords_of, secrets_of
 from perfgate.result import Result
@@ -357,8 +371,8 @@ def measure(basis: Basis, progress: Progress, diagnose: Diagnose = Diagnose.NEVE
         basis.release()
 
 
-def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:
-    """The same result with a verdict by the plan's rules and the project's baselines."""
+def judged(result: Result, plan: Plan, *, strict: bool = False, drift: Sequence[Finding] = ()) -> Result:
+    """The same result with a verdict by the plan's rules and the project's baselines, and `drift` of its history."""
     stored = baselines_of(plan)
     known_names = {"", TESTS, *plan.scenarios, *plan.left_out}
     strangers = sorted({*result.run.loads, *(sample.scope.scenario for sample in result.run.samples)} - known_names)
@@ -373,4 +387,5 @@ def judged(result: Result, plan: Plan, *, strict: bool = False) -> Result:
             hint=f"renamed or removed? `git rm {accepted.FOLDER}/{gone[0]}.json` gives it up",
         )
     planned = set(plan.scenarios) - set(plan.left_out)
-    return replace(result, verdict=judge(result.run, plan.rules, stored, strict=strict, planned=planned))
+    verdict = judge(result.run, plan.rules, stored, strict=strict, planned=planned, drift=drift)
+    return replace(result, verdict=verdict)

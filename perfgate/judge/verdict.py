@@ -54,10 +54,12 @@ def judge(
     *,
     strict: bool = False,
     planned: Collection[str] = (),
+    drift: Sequence[Finding] = (),
 ) -> Verdict:
     """Apply every rule to the run. `baselines` maps scenarios ("" for the project) to what was accepted for them.
 
     With `strict`, what could not be decided fails. `planned` are the scenarios that the run has to say something of.
+    `drift` is what the history has to say beside: it goes with other findings, and is no judgement of this run.
     """
     bench = _Bench(run, rules, baselines)
     spoilt = [flaw for flaw in spoiling(run) if flaw.side is Side.HEAD]
@@ -73,9 +75,10 @@ def judge(
     findings += sides.asked_of_base_alone(run)
     findings += sides.other_answers(run)
     findings += bench.statements.come_and_gone(bench.book)
+    told = [*findings, *drift] if findings else []
     if strict:
-        findings = [replace(f, level=Level.FAIL) if f.status is Status.UNSURE else f for f in findings]
-    return _verdict(findings)
+        told = [replace(f, level=Level.FAIL) if f.status is Status.UNSURE else f for f in told]
+    return _verdict(told)
 
 
 def _spoil(found: Finding, flaws: Iterable[Flaw]) -> Finding:

@@ -101,8 +101,10 @@ def _move(series: Series, base: Sequence[Point], head: Sequence[Point]) -> Move:
     olds, news = [point.value for point in base], [point.value for point in head]
     reference, now = median(olds), median(news)
     if min(len(olds), len(news)) < 2 or min(*olds, *news) <= 0.0:
-        sure = reference == now and len({*olds, *news}) == 1
-        return Move(reference, now, relative(reference, now), 0.0 if sure else -math.inf, 0.0 if sure else math.inf)
+        # levels that do not vary at all are what they are, zero included
+        change, sure = relative(reference, now), len({*olds}) == len({*news}) == 1
+        sure = sure and (min(len(olds), len(news)) > 1 or reference == now)
+        return Move(reference, now, change, change if sure else -math.inf, change if sure else math.inf)
     drift = _shared_noise(series.values, min(len(olds), len(news)))
     bounds = ratio_bounds(_calm(news), _calm(olds), drift, _DOUBT, _DOUBT)
     return Move(reference, now, bounds.centre, bounds.low, bounds.high)

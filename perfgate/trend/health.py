@@ -21,8 +21,8 @@ class Standing:
     """Where one metric stands.
 
     `used` is the share of its limit that it takes (above 1 is over; a floor counts as limit / value), None without
-    one. `worsened` is the relative change for the worse that is sure since the release, 0 where there is none, and
-    `crept` the same by slow drift. `weight` is how much it matters beside others.
+    one. `worsened` is the relative change for the worse that is sure since the release, or over what time there is
+    without one; 0 where there is none. `crept` is the same by slow drift. `weight` is how much it matters.
     """
 
     worsened: float = 0.0
@@ -49,21 +49,21 @@ class Health:
     parts: tuple[Part, ...]
 
 
-def health(standings: Sequence[Standing], odd: float = 0.0) -> Health | None:
+def health(standings: Sequence[Standing], odd: float = 0.0, *, released: bool = True) -> Health | None:
     """The health of a project; None where nothing was measured. `odd` is the share of odd, failed or invalid runs.
 
     Of 100 points 40 are for limits kept, 30 for nothing having become worse since the release, 20 for nothing that
     creeps, 10 for steady runs. Within the first three, each metric has a share by its weight, and loses of it in
-    proportion (see ROOM, WORST and ODD). Without any limit, the others' points are scaled up. Any metric or share
+    proportion (see ROOM, WORST and ODD). Without any limit, the others' points are scaled up. Where nothing was
+    `released` yet, what would be compared with the release is compared with what was before. Any metric or share
     that becomes worse never raises the score.
     """
     if not standings:
         return None
     limited = [(standing, standing.used) for standing in standings if standing.used is not None]
+    name, fault = ("release", "worse than the release") if released else ("changes", "worse than before")
     parts = [
-        _part(
-            "release", 30.0, [(s.weight, _left(s.worsened, 0.0, WORST)) for s in standings], "worse than the release"
-        ),
+        _part(name, 30.0, [(s.weight, _left(s.worsened, 0.0, WORST)) for s in standings], fault),
         _part("drift", 20.0, [(s.weight, _left(s.crept, 0.0, WORST)) for s in standings], "creeping"),
         _part("steadiness", 10.0, [(1.0, _left(odd, 0.0, ODD))], "odd runs"),
     ]
@@ -73,7 +73,7 @@ def health(standings: Sequence[Standing], odd: float = 0.0) -> Health | None:
     total = sum(part.worth for part in parts)
     scale = 100.0 / total
     scaled = tuple(Part(part.name, part.points * scale, part.worth * scale, part.because) for part in parts)
-    return Health(sum(part.points for part in scaled), scaled)
+    return Health(min(sum(part.points for part in scaled), 100.0), scaled)
 
 
 def _left(value: float, free: float, all_gone: float) -> float:

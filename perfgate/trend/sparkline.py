@@ -11,16 +11,20 @@ FLAT = "▄"
 GAP = " "
 
 
-def sparkline(values: Sequence[float | None], width: int | None = None) -> str:
+def sparkline(values: Sequence[float | None], width: int | None = None, *, least: float = 0.0) -> str:
     """One bar a value, the lowest at the bottom and the highest at the top; a blank for None, one height if all equal.
 
-    With more values than `width`, a bar stands for the median of its share of them.
+    With more values than `width`, a bar stands for the median of its share of them. The ends lie `least` of the median
+    apart, or more, so that what hardly moves looks as if it did not.
     """
     shown = _squeezed(values, width) if width is not None and len(values) > width else list(values)
     present = [value for value in shown if value is not None]
     if not present:
         return GAP * len(shown)
     low, high = min(present), max(present)
+    missing = least * abs(median(present)) - (high - low)
+    if missing > 0.0 and high > low:
+        low, high = low - missing / 2.0, high + missing / 2.0
     return "".join(_bar(value, low, high) for value in shown)
 
 

@@ -91,10 +91,12 @@ def test_counts_that_never_vary_leave_no_doubt() -> None:
     assert over(daily([0.0] * 40), 30) == Move(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def test_from_zero_there_is_no_interval() -> None:
-    move = over(daily([0.0] * 20 + [8.0] * 20), 30)
-    assert move is not None
-    assert (move.change, move.low) == (float("inf"), -float("inf"))
+def test_from_a_steady_zero_to_a_steady_level_is_sure_and_from_a_noisy_one_there_is_no_interval() -> None:
+    steady, noisy = over(daily([0.0] * 20 + [8.0] * 20), 30), over(daily([0.0] * 20 + [8.0, 9.0] * 10), 30)
+    assert steady is not None
+    assert noisy is not None
+    assert (steady.change, steady.low, steady.direction(Better.LOWER)) == (math.inf, math.inf, Direction.DEGRADING)
+    assert (noisy.change, noisy.low, noisy.direction(Better.LOWER)) == (math.inf, -math.inf, Direction.STABLE)
 
 
 @pytest.mark.parametrize("kind", ["normal", "dependent 0.6", "heavy tails"])
