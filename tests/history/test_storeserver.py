@@ -20,6 +20,7 @@ from perfgate import keeping, storeserver
 from perfgate.errors import NotMeasured
 from perfgate.keeping import Place
 from perfgate.measure.database import embedded, installation
+from perfgate.publish.history.spool import Spool
 from perfgate.publish.history.store import connect, open_store
 from tests.history.runs import count, entry
 from tests.killing import Run, alive, eventually
@@ -179,18 +180,29 @@ def test_runs_are_kept_with_nothing_set_up(folder: Path) -> None:
     where = Place(folder.parent, "shop")
     for number in (1, 2):
         assert keeping.keep(where, entry(number), patience=300) == ()
+    assert not where.home.exists(), "no server is started for a run; whoever reads sends what waits"
+    assert keeping.catch_up(where) == ()
     with keeping.opened(where) as store:
         assert count(store, "run") == 2
     assert is_at_rest(where.home)
 
 
-def test_a_server_that_dies_while_a_run_is_kept_loses_nothing(folder: Path) -> None:
+def test_a_store_is_started_for_many_runs_that_nobody_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "MANY_WAITING", 2)
+    where = Place(folder.parent, "shop")
+    for number in (1, 2):
+        assert keeping.keep(where, entry(number), patience=300) == ()
+    assert Spool(where.spool).waiting() == []
+
+
+def test_a_server_that_dies_before_a_run_is_sent_loses_nothing(folder: Path) -> None:
     where = Place(folder.parent, "shop")
     with storeserver.running(where.home) as url:
         with closing(connect(url)) as connection:
             open_store(connection, "shop")
+        keeping.keep(where, entry(1), patience=300)
         os.kill(postmaster(where.home), signal.SIGQUIT)
-        assert keeping.keep(where, entry(1), patience=300) == ()
+        assert keeping.send(where).stored == 1
     with keeping.opened(where) as store:
         assert count(store, "run") == 1
 
@@ -205,7 +217,8 @@ def test_a_store_whose_disk_is_full_is_told_and_recovers(folder: Path) -> None:
         disk.chmod(0o755)
         (disk / ".perfgate").mkdir()
         where = Place(disk, "shop")
-        assert keeping.keep(where, entry(1), patience=300) == ()
+        keeping.keep(where, entry(1), patience=300)
+        assert keeping.send(where).stored == 1
         filler = disk / "filler"
         with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
             while True:
@@ -214,7 +227,8 @@ def test_a_store_whose_disk_is_full_is_told_and_recovers(folder: Path) -> None:
         notes = keeping.keep(where, entry(2), patience=300)
         assert notes[0] == "history: no room to keep the run until it is stored: No space left on device"
         filler.unlink()
-        assert keeping.keep(where, entry(3), patience=300) == ()
+        keeping.keep(where, entry(3), patience=300)
+        assert keeping.send(where).stored >= 1
         with keeping.opened(where) as store:
             assert count(store, "run") >= 2
     finally:
