@@ -111,12 +111,6 @@ class Desk:
         return response
 
 
-async def _readied(book: Book) -> None:
-    """Begin with the review that people ask for first, before they do."""
-    with contextlib.suppress(PerfgateError):
-        await book.page("overview", Asked())
-
-
 def application(archive: Archive, project: str, door: Door | None = None) -> Guard:
     """The whole of it, as ASGI. The archive is closed with it."""
     analyses, feed = Analyses(archive), Feed(archive)
@@ -126,9 +120,9 @@ def application(archive: Archive, project: str, door: Door | None = None) -> Gua
 
     @contextlib.asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
-        ready = asyncio.create_task(_readied(book))
+        warm = asyncio.create_task(book.keep_warm())
         yield
-        ready.cancel()
+        warm.cancel()
         await feed.close()
         analyses.close()
         archive.close()

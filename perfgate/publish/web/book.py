@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from perfgate.errors import PerfgateError
 from perfgate.publish.history.reading import Window
 from perfgate.publish.history.review import Review
 from perfgate.publish.history.store import Store
@@ -22,6 +26,12 @@ REVIEWED = ("overview", "series", "endpoint", "statement", "resources", "connect
 """Pages that show what a review says, by how their names begin."""
 LIGHT = 4
 """How hard a page is packed: a tenth of the work of the hardest, for nine tenths of what it saves."""
+
+WARM_S = 3.0
+"""So often it is seen whether there is another run, or the review that a page lacked."""
+REMEMBERED_S = 1800.0
+"""Pages that nobody asked for in so long are made again when somebody does."""
+MOST_REMEMBERED = 4
 
 Name = tuple[str, Asked, int, str, bool]
 
@@ -45,9 +55,32 @@ class Book:
     def __init__(self, archive: Archive, analyses: Analyses, project: str, *, secured: bool) -> None:
         self._archive, self._analyses, self._project, self._secured = archive, analyses, project, secured
         self._kept: OrderedDict[Name, Sheet] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, Asked], float] = OrderedDict()
 
     async def page(self, name: str, asked: Asked) -> Sheet | None:
         """The page of this name, None where there is none. Raises BadRequest, StoreLost and Busy."""
+        found = await self._page(name, asked)
+        if found is not None:
+            self._remember(name, asked)
+        return found
+
+    def _remember(self, name: str, asked: Asked) -> None:
+        self._remembered[name, asked] = time.monotonic()
+        self._remembered.move_to_end((name, asked))
+        while len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def keep_warm(self) -> None:
+        """Make the pages that people look at as soon as there is another run, before they look again. Never ends."""
+        self._remember("overview", Asked())
+        while True:
+            for (name, asked), when in tuple(self._remembered.items()):
+                if time.monotonic() - when < REMEMBERED_S:
+                    with contextlib.suppress(PerfgateError):  # it is told to whoever asks
+                        await self._page(name, asked)
+            await asyncio.sleep(WARM_S)
+
+    async def _page(self, name: str, asked: Asked) -> Sheet | None:
         now = datetime.now(UTC)
         window = asked.window(now)
         newest = await self._archive.ask(points.newest)
