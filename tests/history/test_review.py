@@ -204,6 +204,14 @@ def test_what_to_do_comes_from_advice_and_from_steps_that_still_stand(store: Sto
     assert second.impact == pytest.approx(1 - 1 / 1.2, abs=0.03)
 
 
+def test_what_came_with_the_same_commits_is_undone_at_once(store: Store) -> None:
+    values = enumerate(STEP, start=1)
+    write(store, [one_run(number, value, calls=3.0 if number < 22 else 6.0) for number, value in values])
+    (found,) = review(store, WINDOW).opportunities
+    assert found.title == "Undo the step of queries.calls[GET /products] in browse and 1 other"
+    assert found.impact == pytest.approx(0.5)
+
+
 def test_a_step_that_was_undone_is_nothing_to_do(store: Store) -> None:
     kept(store, [*STEP, *noisy(0.1, 21)])
     found = review(store, WINDOW)

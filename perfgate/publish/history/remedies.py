@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from perfgate.model import Better
@@ -11,6 +12,7 @@ from perfgate.publish.history.reading import Window
 from perfgate.publish.history.sentences import commits, placed
 from perfgate.trend.course import Course
 from perfgate.trend.health import EASE, ROOM, Opportunity
+from perfgate.trend.shifts import Shift
 from perfgate.units import percent
 
 EXPECTED = {"high": 0.2, "medium": 0.1, "low": 0.03}
@@ -24,8 +26,8 @@ def candidates(
 ) -> Iterator[Opportunity]:
     """All opportunities there are. Impact is a share: of what the metric is now, or of what a remedy's trial showed."""
     yield from map(_advice, advised)
+    yield from _steps(courses, window)
     for one in courses:
-        yield from _standing_shift(one, window)
         yield from _creeping(one)
         yield from _tight(one)
 
@@ -37,17 +39,36 @@ def _advice(one: Mapping[str, Any]) -> Opportunity:
     return Opportunity(one["title"], max(impact, 0.0), EASE[one["effort"]], tried)
 
 
-def _standing_shift(one: Course, window: Window) -> Iterator[Opportunity]:
+@dataclass(frozen=True)
+class _Step:
+    """A step for the worse that still stands, and the share of its metric that undoing it would gain."""
+
+    course: Course
+    shift: Shift
+    lost: float
+
+
+def _steps(courses: Sequence[Course], window: Window) -> Iterator[Opportunity]:
+    """One for all metrics that became worse in the same commits: these are undone together."""
+    together: dict[tuple[str, str], list[_Step]] = {}
+    for step in filter(None, (_standing_step(one, window) for one in courses)):
+        together.setdefault((step.shift.good, step.shift.since), []).append(step)
+    for steps in together.values():
+        worst = max(steps, key=lambda step: step.lost)
+        others = len(steps) - 1
+        more = f" and {others} other{'s' if others > 1 else ''}" if others else ""
+        ease = EASE["minutes"] if worst.shift.since == worst.shift.bad else NARROW
+        because = f"{percent(worst.shift.change)} {commits(worst.shift)}"
+        yield Opportunity(f"Undo the step of {placed(worst.course.key)}{more}", worst.lost, ease, because)
+
+
+def _standing_step(one: Course, window: Window) -> _Step | None:
     """The worst step of the window for the worse that the present level has not made up for."""
     begin = window.since.timestamp()
     steps = [step for step in one.shifts if step.worse and step.ended >= begin and one.stands(step)]
-    lost = {step: _lost(step.before, one.level, one) for step in steps}
-    if lost and max(lost.values()) > 0.0:
-        worst = max(steps, key=lambda step: lost[step])
-        ease = EASE["minutes"] if worst.since == worst.bad else NARROW
-        yield Opportunity(
-            f"Undo the step of {placed(one.key)}", lost[worst], ease, f"{percent(worst.change)} {commits(worst)}"
-        )
+    found = [_Step(one, step, _lost(step.before, one.level, one)) for step in steps]
+    worst = max(found, key=lambda step: step.lost, default=None)
+    return worst if worst is not None and worst.lost > 0.0 else None
 
 
 def _lost(before: float, now: float, one: Course) -> float:
@@ -66,5 +87,5 @@ def _creeping(one: Course) -> Iterator[Opportunity]:
 def _tight(one: Course) -> Iterator[Opportunity]:
     if one.used is not None and one.used > ROOM:
         share = min(one.used, 2.0 - ROOM) if math.isfinite(one.used) else 2.0 - ROOM
-        because = f"takes {one.used:.0%} of its limit" if math.isfinite(one.used) else "its limit is zero"
+        because = f"takes {100 * one.used:.0f} % of its limit" if math.isfinite(one.used) else "its limit is zero"
         yield Opportunity(f"Make room below the limit of {placed(one.key)}", 1.0 - ROOM / share, EASE["days"], because)
