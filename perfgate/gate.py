@@ -34,6 +34,8 @@ from perfgate.settings import CUSTOM
 PRESENCE = "presence"
 MEASUREMENT = "measurement"
 REST = "everything else"
+GROUP = "perfgate"
+"""The tests that xdist has to keep in one process: the rules, and those that bring samples."""
 SESSION_S = 6 * 3600.0
 """How long a session may go on whose workers do not all have the result yet."""
 
@@ -117,6 +119,17 @@ class Gate:
             file = BudgetsFile.from_parent(session, path=self._path, gate=self)
             own = [item for scenario in file.collect() for item in scenario.collect()]
         items[:] = [*(item for item in items if not isinstance(item, RuleItem)), *own]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Warn where xdist may judge the rules in another process than the one that has the samples of a test."""
+        alone = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) < 2
+        grouped = all(item.nodeid.endswith(f"@{GROUP}") for item in session.items if isinstance(item, RuleItem))
+        if not alone and not grouped and any(_brings_samples(item) for item in session.items):
+            told = "rules and the tests that bring samples may run in different processes, where the samples are missed"
+            mend = f'take `--dist loadgroup` and `@pytest.mark.xdist_group("{GROUP}")`'
+            warnings.warn(
+                PerfgateWarning(f"{told}: {mend}; with pytest 9.2, pytest-xdist 3.8 groups nothing"), stacklevel=1
+            )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the report is."""
@@ -300,6 +313,10 @@ class Red(Exception):
     """A rule that failed: shown as its findings, without a traceback."""
 
 
+def _brings_samples(item: pytest.Item) -> bool:
+    return not {"perfgate_sample", "benchmark"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 class RuleItem(pytest.Item):
     """One rule in one scenario: red when one of its findings is."""
 
@@ -307,7 +324,7 @@ class RuleItem(pytest.Item):
         super().__init__(**kwargs)
         self._gate = gate
         self.speaks_for = speaks_for
-        self.add_marker(pytest.mark.xdist_group("perfgate"))
+        self.add_marker(pytest.mark.xdist_group(GROUP))
 
     def runtest(self) -> None:
         result = self._gate.result()

@@ -97,6 +97,15 @@ class Project:
         assert old in text
         self.write(name, text.replace(old, new, 1))
 
+    def answer_steadily(self) -> None:
+        """Have answers take a time that even a busy machine changes little: a limit far below is surely broken."""
+        self.write("behaviour.py", "time.sleep(0.05)\n")
+
+    def break_limit(self) -> None:
+        """Have the limit of the answers broken, surely."""
+        self.answer_steadily()
+        self.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+
     def perfgate(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "perfgate", *arguments],

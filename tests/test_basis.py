@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "visit").mkdir()
     made = visit(tmp_path / "visit")
-    made.write("behaviour.py", "time.sleep(0.02)  # most of an answer, so that a noisy machine moves it little\n")
+    made.answer_steadily()
     made.write(".gitignore", ".perfgate\nresult.json\nevent.json\n")
     git(made.folder, "init", "-q", "-b", "main")
     save(made)

@@ -42,7 +42,7 @@ def test_the_stages_say_together_what_the_run_says_alone(project: Project) -> No
     again = project.perfgate("judge", "m.json", "--json", "j2.json")
     assert first.returncode == again.returncode == 0
     assert (project.folder / "j1.json").read_bytes() == (project.folder / "j2.json").read_bytes()
-    project.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+    project.break_limit()
     assert project.perfgate("judge", "m.json").returncode == 1
     told = project.perfgate("publish", "j1.json", "--report", "page.html")
     assert told.returncode == 0
@@ -128,7 +128,7 @@ def test_a_wrong_request_ends_with_2_and_says_what_to_type(project: Project, arg
 
 
 def test_accepting_needs_a_green_run_and_a_reason(project: Project) -> None:
-    project.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+    project.break_limit()
     assert project.gate()[0] == 1
     refused = project.perfgate("accept", "--reason", "why")
     assert refused.returncode == 2

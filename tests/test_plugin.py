@@ -40,6 +40,7 @@ def test_sum(benchmark):
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     found = visit(tmp_path)
+    found.answer_steadily()
     found.write("budgets.yaml", (tmp_path / "budgets.yaml").read_text(encoding="utf-8") + RULES)
     found.write("test_it.py", TESTS)
     found.write("pytest.ini", "[pytest]\n")
@@ -131,6 +132,15 @@ def test_workers_of_xdist_measure_once_together(project: Project) -> None:
     assert len(list(project.folder.glob("started-*"))) == 1
     assert {path.name for path in state.glob("xdist-*")} >= {"xdist-young.json", "xdist-young.lock"}
     assert not list(state.glob("xdist-old*"))
+
+
+@pytest.mark.parametrize(("arguments", "warned"), [(("-n", "2"), True), (("-n", "1"), False), ((), False)])
+def test_who_spreads_samples_over_processes_is_warned(
+    project: Project, arguments: tuple[str, ...], warned: bool
+) -> None:
+    code, output = run(project, "--perfgate", *arguments)
+    assert code == 1, output
+    assert ("may run in different processes" in output) is warned
 
 
 def test_a_red_finding_that_no_rule_speaks_for_is_red_all_the_same(project: Project) -> None:

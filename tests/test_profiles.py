@@ -222,6 +222,7 @@ profiles:
 
 def test_a_result_is_judged_in_the_profile_that_it_was_measured_under(tmp_path: Path) -> None:
     project = visit(tmp_path)
+    project.answer_steadily()
     project.write("budgets.yaml", (tmp_path / "budgets.yaml").read_text(encoding="utf-8") + RUN)
     code, output, document = project.gate("--profile", "quick")
     assert (code, document["run"]["profile"]) == (1, "quick"), output

@@ -112,7 +112,7 @@ def test_a_run_tells_github_and_ends_with_its_verdict(hub: Hub, env: dict[str, s
     done = perfgate(env, project.folder, "run", "--github")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "## ✅ perfgate: PASSED" in hub.bodies()[0]
-    project.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+    project.break_limit()
     pull_request(tmp_path, NEXT)
     done = perfgate({**env, "GITHUB_RUN_ID": "43"}, project.folder, "run", "--github", "--diagnose", "never")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -211,7 +211,7 @@ def test_publishing_that_fails_ends_with_3_where_it_is_required_but_red_stays_re
 ) -> None:
     hub.deny("POST", "")
     project = project_in(tmp_path / "project")
-    project.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+    project.break_limit()
     required = ("--github", "--require-publish")
     done = perfgate(env, project.folder, "run", *required, "--diagnose", "never", "--json", "result.json")
     assert done.returncode == 1, done.stdout + done.stderr

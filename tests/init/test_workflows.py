@@ -302,7 +302,7 @@ def test_a_red_run_is_accepted_by_a_commit_on_its_own_branch(job: Job, tmp_path:
     git(origin, "init", "-q", "--bare")
     head.mkdir()
     project = visit(head)
-    project.replace("budgets.yaml", "fail: 2 s", "fail: 1 us")
+    project.break_limit()
     git(head, "init", "-q", "-b", "topic")
     git(head, "add", ".")
     git(head, "commit", "-qm", "A change")
