@@ -69,7 +69,7 @@ def propose(result: Result, plan: Plan, globs: tuple[str, ...], *, even_if_red: 
         worst = (invalid or in_the_way)[0]
         raise BadRequest(
             f"this run is {'invalid' if invalid else 'red'}: {worst.key}: {worst.because}",
-            hint="mend it, or accept it on purpose with `--even-if-red`",
+            hint=_way_on(result),
         )
     stored = baselines_of(plan)
     found = baselines.changes(result.run, stored, globs)
@@ -78,6 +78,12 @@ def propose(result: Result, plan: Plan, globs: tuple[str, ...], *, even_if_red: 
             f"no metric of the run matches {', '.join(globs)}", hint="`perfgate explain METRIC` knows them"
         )
     return Proposal(result, plan, stored, found)
+
+
+def _way_on(result: Result) -> str:
+    if not result.run.samples:
+        return "nothing was measured, so there is nothing to accept: `perfgate run`"
+    return "mend it, or accept it on purpose with `--even-if-red`"
 
 
 def _is_in_the_way(finding: Finding) -> bool:

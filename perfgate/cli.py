@@ -78,10 +78,11 @@ def run(
     announcer = announcement.prepared(telling, config)
     with unmeasured.told(announcer, config.resolve().parent, json_path), Progress(quiet=quiet) as progress:
         plan, history = project.opened(config, scenarios, profile), keeping.reserved(config.resolve().parent)
-        # may be a wrong request, after which the last result is still there
+        # these may be wrong requests, after which the last result is still there
+        chosen = publication.choose(reports)
         found = basis.find(plan, base, runner.known(), progress)
         state = project.cleaned(plan, json_path)
-        chosen = publication.choose([*reports, str(state / "report.html")])
+        chosen += publication.choose([str(state / "report.html")])
         measured = runner.measure(found, progress, Diagnose(diagnose))
         slow = trends.drift(history, measured.run) if against_release else trends.Drift()
         result = runner.judged(measured, found.plan, strict=strict, drift=slow.findings)
@@ -251,7 +252,9 @@ def main() -> NoReturn:
     try:
         code = cli.main(standalone_mode=False)
     except PerfgateError as error:
-        click.secho(f"perfgate: {error}", err=True)
+        from perfgate.publish.report import clean, inert
+
+        click.secho(inert(clean(f"perfgate: {error}")), err=True)  # it may quote what a stranger has written
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

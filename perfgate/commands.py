@@ -29,7 +29,7 @@ from perfgate.web_commands import serve
 @config_option
 @profile_option
 def fix(numbers: tuple[int, ...], try_them: bool, path: Path | None, config: Path, profile: str) -> None:
-    """List the last run's advice that SQL alone can follow; try it, or write it as a migration.
+    """List the advice that SQL can follow; try it, or write it.
 
     Takes all of it, or the numbers that the list gives. No database is touched but those that perfgate makes itself.
     """
@@ -129,7 +129,11 @@ def schema(document: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Show the files, and write nothing.")
 @click.option("--no-measure", is_flag=True, help="Write the files, and start nothing: there is no baseline then.")
 def init(dry_run: bool, no_measure: bool) -> None:
-    """Write configuration, workflow and first baseline for the project in this folder; overwrites nothing."""
+    """Write budgets.yaml, load and workflow for a project.
+
+    Reads what the folder says of its service, asks the started service which endpoints answer, and takes the first
+    baseline. Overwrites nothing.
+    """
     from perfgate import initialisation
     from perfgate.publish.progress import Progress
 

@@ -41,7 +41,7 @@ def take_files(where: Place, paths: tuple[Path, ...], origin: Origin, *, trunk: 
 
 
 def pull(where: Place, branch: str, remote: str) -> Taken:
-    """Store the runs of the git branch that the store does not have."""
+    """Store the runs of the git branch that the store does not have. What cannot be read or stored is left out."""
     from perfgate.publish.history import branch as git
     from perfgate.publish.history.restoring import digests
 
@@ -50,8 +50,8 @@ def pull(where: Place, branch: str, remote: str) -> Taken:
     broken: list[BadRequest] = []
     results = list(git.pull(where.root, branch, remote, since=known, broken=broken.append))
     lines = keeping.trunks(where.root)
-    stored = keeping.add(where, [_pulled(result, lines) for result in results])
-    return Taken(len(results), stored, tuple(str(error.args[0]) for error in broken))
+    stored, refused = keeping.add_good(where, [_pulled(result, lines) for result in results])
+    return Taken(len(results) - len(refused), stored, (*(str(error.args[0]) for error in broken), *refused))
 
 
 def _pulled(result: Result, lines: tuple[str, ...]) -> Entry:

@@ -26,7 +26,7 @@ _DAYS = click.IntRange(min=1)
 
 @click.group()
 def history() -> None:
-    """The runs that were kept: store more, send what waits, drop what is old."""
+    """Store, exchange and prune the runs that are kept."""
 
 
 @history.command()

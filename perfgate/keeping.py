@@ -44,6 +44,7 @@ BRANCH_VARIABLES = ("CI_COMMIT_BRANCH", "BUILDKITE_BRANCH", "CIRCLE_BRANCH")
 """Where CI services say which branch they check out without being on it; unset or another in a pull request."""
 
 _GIT_TIMEOUT_S = 10.0
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,31 @@ def place(root: Path, *, url: str = "", project: str = "") -> Place:
     Raises BadRequest for a URL that is none.
     """
     url = url or os.environ.get(STORE_VARIABLE, "")
-    if url and not url.startswith(SCHEMES):
-        raise BadRequest("the history's store is not a PostgreSQL URL", hint="postgresql://user@host/database")
+    if url:
+        _check_url(url)
     return Place(root, project or os.environ.get(PROJECT_VARIABLE, "") or project_name(root), url)
+
+
+def _check_url(url: str) -> None:
+    """Raises BadRequest for a URL that is none, or whose password ends up as something else, and repeats none of it.
+
+    libpq would say what it cannot read, or look for a host of that name: part of the password, in the log of a build.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not url.startswith(SCHEMES):
+        raise BadRequest("the history's store is not a PostgreSQL URL", hint="postgresql://user@host/database")
+    try:
+        told = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise BadRequest("the URL of the history's store cannot be read", hint=_ENCODE) from None
+    ports = str(told.get("port", "")).replace(",", "")
+    if "@" in f"{told.get('host', '')}{told.get('dbname', '')}" or not (ports.isdecimal() or not ports):
+        raise BadRequest("the URL of the history's store has a part in the wrong place", hint=_ENCODE)
+
+
+_ENCODE = "write @ : / ? # [ ] % and spaces of a user's name or password as %40 %3A %2F %3F %23 %5B %5D %25 %20"
 
 
 def reserved(root: Path) -> Place:
@@ -167,6 +190,33 @@ def add(where: Place, entries: Sequence[Entry]) -> int:
     return stored
 
 
+def add_good(where: Place, entries: Sequence[Entry]) -> tuple[int, list[str]]:
+    """Store runs now, and leave out those that the store will never take: how many were not there, and what was refused
+    and why. Raises as `add` does.
+    """
+    from perfgate.publish.history import rollups
+
+    stored, refused = 0, list[str]()
+    with reporting(), opened(where) as store:
+        for first in range(0, len(entries), BATCH):
+            stored += _write_good(store, entries[first : first + BATCH], refused)
+        rollups.refresh(store)
+    return stored, refused
+
+
+def _write_good(store: Store, entries: Sequence[Entry], refused: list[str]) -> int:
+    """All at once; one by one where one of them is refused."""
+    from perfgate.publish.report import one_line
+
+    try:
+        return _write(store, entries)
+    except BadRequest as error:
+        if len(entries) > 1:
+            return sum(_write_good(store, [entry], refused) for entry in entries)
+        refused += [f"the run of {one_line(entry.run.commit, 10)}: {error.args[0]}" for entry in entries]
+        return 0
+
+
 def trunks(root: Path) -> tuple[str, ...]:
     """What the branch may be called that makes the project's own line."""
     head = _git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").partition("/")[2]
@@ -212,21 +262,32 @@ def catch_up(where: Place) -> tuple[str, ...]:
 
 
 def send(where: Place) -> Sent:
-    """Send all that waits, however long it takes. Raises NotMeasured where the store cannot be reached or is lost."""
+    """Send all that waits, however long it takes.
+
+    Raises NotMeasured where the store cannot be reached or is lost, or where what waits is somebody else's.
+    """
     from perfgate.publish.history.spool import Spool
 
     with reporting(), opened(where) as store:
-        return _send(where, store, Spool(where.spool))
+        try:
+            return _send(where, store, Spool(where.spool))
+        except OSError as error:
+            raise NotMeasured(
+                f"{error.filename or where.spool}: {error.strerror}", hint=f"whose is it? ls -l {where.spool}"
+            ) from error
 
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Turn a store that is lost, full or forbids something into NotMeasured."""
+    """Turn a store that is lost, full, damaged or forbids something into NotMeasured."""
     import psycopg
+    from psycopg import errors
 
+    forbidden = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
+    damaged = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction, errors.DataCorrupted)
     try:
         yield
-    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+    except (psycopg.OperationalError, *forbidden, *damaged) as error:
         raise NotMeasured(f"the history's store: {_said(error)}", hint=_REACH) from error
 
 
@@ -241,6 +302,8 @@ def _within(patience: float, work: Callable[[], list[str]]) -> list[str]:
 
 def _sent(where: Place, spool: Spool, alone: list[Entry]) -> list[str]:
     """Send what waits, and what could not be spooled, which then leaves `alone`; what there is to say of it."""
+    import psycopg
+
     from perfgate.publish.history import writing
 
     try:
@@ -251,31 +314,35 @@ def _sent(where: Place, spool: Spool, alone: list[Entry]) -> list[str]:
             return [f"history: {told}" for told in _send(where, store, spool).aside]
     except PerfgateError as error:
         return [f"history: {error.args[0]}"]
+    except psycopg.Error as error:
+        return [f"history: the store: {_said(error)}"]
     except OSError as error:
         return [f"history: {error}"]
 
 
 def _send(where: Place, store: Store, spool: Spool) -> Sent:
-    from perfgate.publish.history import notices, rollups, writing
+    from perfgate.publish.history import notices, rollups
 
-    sent = spool.send(lambda entry: _write(store, entry, writing.write))
+    sent = spool.send(lambda entry: _write(store, [entry]))
     notices.add_releases(store, releases(where.root))
     rollups.refresh(store)
     return sent
 
 
-def _write(store: Store, entry: Entry, write: Callable[[Store, list[Entry]], int]) -> None:
-    """Store one run. BadRequest where the store will never take it, so that it stands in nobody's way."""
+def _write(store: Store, entries: Sequence[Entry]) -> int:
+    """Store runs, all or none. BadRequest where the store will never take one, so that it stands in nobody's way."""
     import psycopg
 
+    from perfgate.publish.history import writing
+
     try:
-        write(store, [entry])
+        return writing.write(store, entries)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise BadRequest(f"the store refuses a run: {_said(error)}", hint="remove it") from error
 
 
 def releases(root: Path) -> list[Release]:
-    """The tags of the project and when they were made."""
+    """The tags of the project and when they were made; one that was made in no time that there is is left out."""
     from perfgate.publish.history.notices import Release
 
     form = "--format=%(refname:short)%09%(objectname)%09%(*objectname)%09%(creatordate:unix)"
@@ -283,7 +350,7 @@ def releases(root: Path) -> list[Release]:
     return [
         Release(name, peeled or commit, datetime.fromtimestamp(int(made), UTC))
         for name, commit, peeled, made in (row for row in rows if len(row) == 4)
-        if made.isdigit()
+        if made.isdecimal() and int(made) <= _LAST_MOMENT
     ]
 
 
@@ -299,8 +366,9 @@ def _git(root: Path, *arguments: str) -> str:
     """What a git command prints, or "" where git or the repository is not there: nothing hangs on it."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False
+            ["git", "-C", str(root), *arguments], capture_output=True, timeout=_GIT_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip("\n") if done.returncode == 0 else ""
+    text = done.stdout.decode("utf-8", "replace")  # git's names are bytes, in whatever encoding they were made
+    return text.strip("\n") if done.returncode == 0 else ""

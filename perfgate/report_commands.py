@@ -52,10 +52,10 @@ def report(
     url: str,
     project: str,
 ) -> None:
-    """Write down what got worse, what got better, by which commits, and what to do first.
+    """Write down what got worse or better, and why.
 
-    About the time since the last release, between two releases, or a whole hour, day, week or month of UTC. Ends with 0
-    whatever there is to tell.
+    With the commits that did it, and what to do first: since the last release, between two releases, or of a whole
+    hour, day, week or month of UTC. Ends with 0 whatever there is to tell.
     """
     from perfgate import files, keeping, reporting
     from perfgate.publish.stream import Steady

@@ -81,10 +81,12 @@ def _span(store: Store, wanted: Wanted, now: datetime) -> Span:
 
 def _check_scenario(store: Store, scenario: str) -> None:
     from perfgate.publish.history import reading
+    from perfgate.publish.report import one_line
 
     known = {one.key.scope.scenario for one in reading.series(store)} - {""}
     if scenario and known and scenario not in known:
-        raise BadRequest(f"the history has no scenario {scenario!r}", hint=suggestion(scenario, known))
+        hint = suggestion(scenario, set(map(one_line, known)))
+        raise BadRequest(f"the history has no scenario {scenario!r}", hint=hint)
 
 
 def _text(store: Store, told: Account, form: str, now: datetime) -> str:

@@ -76,7 +76,31 @@ class Home:
         return self.folder / "log"
 
     def lock(self, name: str) -> IO[bytes]:
-        return (self.folder / f"{name}.lock").open("ab")
+        """The file of a lock. Raises NotMeasured where it is somebody else's."""
+        path = self.folder / f"{name}.lock"
+        try:
+            return path.open("ab")
+        except OSError as error:
+            raise NotMeasured(
+                f"{path}: cannot be written: {error.strerror}", hint=f"whose is it? ls -l {path}"
+            ) from error
+
+    def password(self) -> str:
+        """The server's. Raises NotMeasured where it is lost, or for other eyes."""
+        path = self.folder / "password"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise NotMeasured(
+                f"{path}: cannot be read: {error.strerror}",
+                hint=f"without it the history cannot be entered; to begin anew: mv {self.folder} {self.folder}-old",
+            ) from error
+
+    def forget(self, pid: int) -> None:
+        """Tell nobody any more of the server `pid`. In place of a folder that was removed there may be another's."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if json.loads(self.address.read_text(encoding="utf-8"))["pid"] == pid:
+                self.address.unlink()
 
     def access(self) -> Access | None:
         """How the server is reached that runs, or ran when its keeper was killed; None where there is none."""
@@ -219,7 +243,7 @@ def keep(home: Home) -> None:
             process = _launch(home, owner)
             while process.poll() is None and not _taken(users, fcntl.LOCK_EX):
                 time.sleep(POLL_S)
-            home.address.unlink(missing_ok=True)
+            home.forget(process.pid)
             owner.stop(process, signal=STOP_SIGNAL, timeout=STOP_TIMEOUT_S)
 
 
@@ -330,7 +354,7 @@ def _run(home: Home, found: Installation, account: Account, owner: Owner) -> sub
     from perfgate.measure.database import embedded, settings, template
     from perfgate.measure.database.access import Access, await_connection
 
-    password = (home.folder / "password").read_text(encoding="utf-8")
+    password = home.password()
     for _ in range(TRIES):
         access = Access.loopback(embedded.free_port(), template.SUPERUSER, password)
         command = [found.program("postgres"), "-D", str(home.data), "-p", str(access.port)]

@@ -36,9 +36,10 @@ def trends(
     url: str,
     project: str,
 ) -> None:
-    """Where performance went: levels, changes since the last release, level shifts and their commits, slow drift.
+    """Say where performance went, and which commits did it.
 
-    Takes all metrics, or those that match a glob: `response.*`, `*[GET /products]`. Ends with 0 whatever it finds.
+    Levels, changes since the last release, level shifts, slow drift: of all metrics, or of those that match a glob,
+    such as `response.*` or `*[GET /products]`. Ends with 0 whatever it finds.
     """
     from perfgate import files, keeping, trends
     from perfgate.publish.stream import Steady

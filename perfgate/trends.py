@@ -86,14 +86,15 @@ def _check_asked(store: Store, metrics: Sequence[str], scenario: str) -> None:
     """Where nothing was found: a BadRequest if it was asked for by a name that nothing has."""
     from perfgate.publish.history import reading
     from perfgate.publish.history.review import matches
+    from perfgate.publish.report import one_line
 
     known = [one.key for one in reading.series(store)]
-    scenarios = {key.scope.scenario for key in known}
-    if known and scenario and scenario not in scenarios:
+    scenarios = {one_line(key.scope.scenario) for key in known if key.scope.scenario}
+    if known and scenario and one_line(scenario) not in scenarios:
         raise BadRequest(f"the history has no scenario {scenario!r}", hint=suggestion(scenario, scenarios))
     for glob in metrics if known else ():
         if not any(matches(key, [glob]) for key in known):
-            names = {key.metric for key in known}
+            names = {one_line(key.metric) for key in known}
             raise BadRequest(f"the history has no metric like {glob!r}", hint=suggestion(glob, names))
 
 
@@ -134,6 +135,8 @@ def page(found: Trends, stream: TextIO, *, whole: bool = False) -> str:
     if found.last is None:
         return NO_RUNS
     begin = f"{found.review.window.since:%Y-%m-%d}"
+    if found.last >= found.review.window.since:
+        return f"No run of the trunk since {begin} has measured anything; `perfgate history status` counts them.\n"
     return f"Nothing was kept since {begin}: the last run is of {found.last:%Y-%m-%d}; `--since` looks further back.\n"
 
 

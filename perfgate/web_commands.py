@@ -29,7 +29,10 @@ from perfgate.options import config_option
 def serve(
     host: str, port: int, token_file: Path | None, make_token: bool, config: Path, url: str, project: str
 ) -> None:
-    """Show the history as web pages and as GraphQL (/graphql), until you press Ctrl-C. Nothing can be changed there."""
+    """Show the history as web pages and GraphQL.
+
+    GraphQL is at /graphql. Serves until you press Ctrl-C; nothing can be changed there.
+    """
     _needed()
     from perfgate import keeping, serving
 

@@ -11,7 +11,7 @@ from statistics import median
 from perfgate.model import Better, Key, Unit
 from perfgate.trend import drift
 from perfgate.trend.anomalies import Anomaly, anomalies
-from perfgate.trend.changepoints import ChangePoint, change_points
+from perfgate.trend.changepoints import LASTING, ChangePoint, change_points
 from perfgate.trend.drift import Creep, Direction, Move
 from perfgate.trend.health import Standing
 from perfgate.trend.series import Series
@@ -20,6 +20,8 @@ from perfgate.trend.sparkline import sparkline
 
 GONE = 3
 """A metric that as many runs of its scenario in a row did not give is not measured any more."""
+FEWEST = 2 * LASTING
+"""Runs before a level can be told to have shifted, or to be the same."""
 DRAWN = 24
 """Bars of a sparkline."""
 CALM = 0.1
@@ -72,9 +74,19 @@ class Course:
 
     @property
     def direction(self) -> Direction:
-        """Where it goes since the last release (see `move`), or by slow drift where that says STABLE."""
+        """Where it goes since the last release (see `move`), or by slow drift where that says STABLE.
+
+        UNKNOWN where nothing shows, and FEWEST runs are not there to tell that from a change.
+        """
         moved = self.move.direction(self.better) if self.move else Direction.STABLE
-        return moved if moved is not Direction.STABLE else self.creeping
+        moved = moved if moved is not Direction.STABLE else self.creeping
+        few = len(self.series.points) < FEWEST
+        return Direction.UNKNOWN if few and moved is Direction.STABLE else moved
+
+    @property
+    def young(self) -> bool:
+        """Whether it has too few runs to say where it goes."""
+        return self.direction is Direction.UNKNOWN
 
     @property
     def creeping(self) -> Direction:

@@ -41,6 +41,7 @@ class Direction(StrEnum):
     IMPROVING = "improving"
     STABLE = "stable"
     DEGRADING = "degrading"
+    UNKNOWN = "too early to tell"
 
 
 @dataclass(frozen=True, slots=True)

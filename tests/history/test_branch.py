@@ -362,6 +362,8 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
         "not the run",
     ),
     "no JSON": (wrong_name(results(1, 54)[0]), gzip.compress(b"[" * 100_000), "not usable JSON"),
+    "UTF-16": (wrong_name(results(1, 55)[0]), gzip.compress('{"schema": 1}'.encode("utf-16")), "not usable JSON"),
+    "half a character": (wrong_name(results(1, 56)[0]), gzip.compress(b'{"a": "\xed\xa0\x80"}'), "not usable JSON"),
     "no result": (
         f"runs/2026-10/{runfiles.identity({'schema': 1})}.json.gz",
         gzip.compress(b'{"schema": 1}'),

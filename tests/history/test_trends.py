@@ -80,7 +80,7 @@ def test_the_page_tells_the_step_and_telling_it_makes_it_old(asked: Place, url: 
 def test_runs_that_wait_are_looked_at_too(asked: Place) -> None:
     spool = Spool(asked.spool)
     spool.put(entry(1))
-    assert typed(*SINCE).stdout.startswith("3 metrics over 1 run: 3 stable\n")
+    assert typed(*SINCE).stdout.startswith("3 metrics over 1 run: 3 too early to tell\n")
     assert spool.waiting() == []
 
 
@@ -172,7 +172,7 @@ def test_stable_metrics_are_cut_short_unless_all_are_asked_for(store: Store) -> 
     found = review(store, WINDOW)
     short, whole = (told(found, "shop", width=100, whole=whole) for whole in (False, True))
     assert short.count("response.p95[") == 10
-    assert "and 15 stable ones" in short
+    assert "and 15 others" in short
     assert whole.count("response.p95[") == 25
 
 

@@ -279,3 +279,19 @@ def test_a_site_replaces_a_former_one_and_nothing_else(filled: str, tmp_path: Pa
         wiring.site(where, tmp_path / "site", Asked(period))
     assert len(list((tmp_path / "site").glob("run-*.html"))) < 10
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_what_somebody_put_into_a_site_stays_whatever_befalls(filled: str, tmp_path: Path) -> None:
+    where, site = Place(tmp_path, history.PROJECT, filled), tmp_path / "site"
+    wiring.site(where, site, Asked("all"))
+    (site / ".git").mkdir()
+    (site / ".git" / "HEAD").write_text("mine")
+    (site / "CNAME").write_text("perf.example")
+    before = len(list(site.glob("run-*.html")))
+    site.rename(tmp_path / ".site.former")  # as somebody leaves it who is killed just then
+    for period in ("7", "7"):
+        wiring.site(where, site, Asked(period))
+    assert (site / ".git" / "HEAD").read_text() == "mine"
+    assert (site / "CNAME").read_text() == "perf.example"
+    assert len(list(site.glob("run-*.html"))) < min(before, 10)
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]

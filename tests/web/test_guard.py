@@ -51,7 +51,7 @@ def test_pages_of_other_sites_may_ask_nothing(shop: Served, origin: str) -> None
         pass
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/run-1", "/graphql"])
+@pytest.mark.parametrize("path", ["/", "/runs", "/run-1", "/graphql", "/healthy", "/login-1", "/health/", "/logins"])
 def test_with_a_token_nothing_is_shown_without_it(locked: Served, path: str) -> None:
     assert locked.ask(path).status == 401
     assert locked.ask(path, authorization=f"Bearer {TOKEN}x").status == 401

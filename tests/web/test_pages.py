@@ -13,6 +13,7 @@ import pytest
 
 from perfgate.measure.database import Server, ServiceDatabase
 from perfgate.publish.web.asked import Asked
+from perfgate.publish.web.rendering import Frame, Page, html
 from tests.web import history
 from tests.web.serving import Answer, Served, entering, serving, until
 
@@ -103,7 +104,10 @@ def test_a_page_that_is_not_there_says_so(shop: Served, path: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["period=8", "period=custom&since=yesterday", "period=custom&since=2026-02-02&until=2026-01-01", "branch=%00"],
+    [
+        *("period=8", "period=custom&since=yesterday", "period=custom&since=2026-02-02&until=2026-01-01", "branch=%00"),
+        *("period=custom&until=9999-12-31", "period=custom&until=0001-01-02"),
+    ],
 )
 def test_a_filter_that_makes_no_sense_is_refused_with_words(shop: Served, query: str) -> None:
     answer = shop.ask(f"/?{query}")
@@ -228,6 +232,22 @@ def test_a_new_run_is_on_the_page_at_once(server: Server) -> None:
         assert "no runs" not in served.ask("/runs").text
 
 
+def test_a_few_runs_are_no_good_news(server: Server) -> None:
+    database = server.create("web_few")
+    with entering(database.url, "shop") as store, serving(database.url, "shop") as served:
+        history.fill(store, 4)
+        text = reviewed(served, "/?period=all").text
+    assert "Too early to tell" in text
+    assert "Nothing degrading" not in text
+
+
 def test_the_usual_filters_leave_links_short() -> None:
     assert Asked().query == ""
     assert Asked(period="7", scenario="a&b").query == "?period=7&scenario=a%26b"
+
+
+def test_no_name_on_a_page_turns_or_hides_what_stands_beside_it() -> None:
+    page = Page("message", "", "a\u202eb", "message.html.j2", {"message": "x\x1b[31m<i>", "hint": "\u2066"})
+    text = html(page, Frame("sh\u200bop", Asked()))
+    assert "x&lt;i&gt;" in text
+    assert not [sign for sign in "\u202e\u2066\u200b\x1b" if sign in text]

@@ -49,9 +49,9 @@ class Entry:
         """Raises BadRequest for what is no time."""
         try:
             moment = datetime.fromisoformat(self.run.started)
-        except ValueError as error:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise BadRequest(f"a run started {self.run.started!r}, which is no time", hint="measure again") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Entry:
     def details(self) -> str:
         """What no row of its own holds, as JSON: machine, loads, flaws, notes, advice and causes."""
         run = {k: v for k, v in self.document["run"].items() if k not in ("metrics", "rounds", "statements")}
-        return json.dumps({"run": run, "advice": self.document["advice"], "causes": self.document["causes"]})
+        return stored_json({"run": run, "advice": self.document["advice"], "causes": self.document["causes"]})
 
     def measurements(self) -> Iterator[Measurement]:
         """Every sample that has a value."""
@@ -111,3 +111,16 @@ class Measurement:
 def plain(text: str) -> str:
     """The text as Postgres can hold it: without NUL, and without halves of characters."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def stored_json(value: object) -> str:
+    """The value as JSON whose every part Postgres can take out again: it takes NUL in, and fails whoever reads it."""
+    return json.dumps(_plain(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {plain(name): _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

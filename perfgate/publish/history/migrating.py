@@ -31,26 +31,37 @@ def migrate(connection: psycopg.Connection, steps: Mapping[int, str] | None = No
     """Bring the store to the last step, and give the role to take on in it: its owner's, or "" for one's own.
 
     `connection` is in autocommit. Processes that come at once wait for each other, and one that dies leaves nothing.
-    Raises BadRequest for a store that a newer perfgate made and touches nothing then; NotMeasured for a server that is
-    too old, or a role that may not do it.
+    Raises BadRequest for a store that a newer perfgate made, for a schema of somebody else's and for a database that
+    cannot hold every name, and touches nothing then; NotMeasured for a server that is too old, or may not be changed.
     """
-    from psycopg.errors import InsufficientPrivilege
+    from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
     steps = migrations() if steps is None else steps
     last = max(steps)
     if connection.info.server_version < OLDEST_SERVER:
         raise NotMeasured("the history's PostgreSQL is too old", hint=f"it takes {OLDEST_SERVER // 10_000} or newer")
+    _check_encoding(connection)
     found = _version(connection)
     try:
         if found != last:
             _check(found, last)
             _apply(connection, steps)
-    except InsufficientPrivilege as error:
+    except (InsufficientPrivilege, ReadOnlySqlTransaction) as error:
         raise NotMeasured(
             f"the history's store has to be migrated from {found} to {last}: {error.diag.message_primary}",
             hint="open it once with the URL of the role that owns it: `perfgate history migrate --store URL`",
         ) from error
     return _role(connection)
+
+
+def _check_encoding(connection: psycopg.Connection) -> None:
+    """In any other encoding a server refuses to read the names that it took, inside of JSON."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise BadRequest(
+            f"the history's database is in {encoding}, which cannot hold every name",
+            hint=f"name another: CREATE DATABASE {connection.info.dbname}_utf8 ENCODING 'UTF8' TEMPLATE template0",
+        )
 
 
 def _apply(connection: psycopg.Connection, steps: Mapping[int, str]) -> None:
@@ -72,14 +83,25 @@ def _version(connection: psycopg.Connection) -> int:
 
     to_regclass would answer from what the session remembers, which is not what others did while it waited for a lock.
     """
+    from psycopg.errors import UndefinedColumn
+
     there = connection.execute(
         "SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
         " WHERE nspname = 'perfgate' AND relname = 'version'"
     ).fetchone()
     if there is None:
         return 0
-    row = connection.execute("SELECT max(number) FROM perfgate.version").fetchone()
+    try:
+        row = connection.execute("SELECT max(number) FROM perfgate.version").fetchone()
+    except UndefinedColumn as error:
+        raise _alien() from error
     return row[0] if row else 0
+
+
+def _alien() -> BadRequest:
+    return BadRequest(
+        "the database has a schema called perfgate that is not perfgate's", hint="name another database for the history"
+    )
 
 
 def _check(found: int, last: int) -> None:
@@ -106,7 +128,10 @@ def _create(connection: psycopg.Connection) -> None:
                 connection.execute(f"CREATE ROLE {OWNER} NOLOGIN")
         except (errors.DuplicateObject, errors.UniqueViolation):
             pass
-    connection.execute("CREATE SCHEMA perfgate" + (f" AUTHORIZATION {OWNER}" if unbound else ""))
+    try:
+        connection.execute("CREATE SCHEMA perfgate" + (f" AUTHORIZATION {OWNER}" if unbound else ""))
+    except errors.DuplicateSchema as error:
+        raise _alien() from error
     _take_on(connection, _role(connection))
     connection.execute(
         "CREATE TABLE version (number integer PRIMARY KEY, applied timestamptz NOT NULL, by text NOT NULL)"

@@ -141,7 +141,9 @@ def review(
         overview=seen,
         pairs=_pairs(present),
         influences=_influences(store, present, labels),
-        health=health([one.standing for one in present], _odd(present, runs), released=release is not None),
+        health=health(
+            [one.standing for one in present if not one.young], _odd(present, runs), released=release is not None
+        ),
         opportunities=opportunities(candidates(present, window, _advised(store, runs))),
     )
 

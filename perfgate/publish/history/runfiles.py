@@ -178,9 +178,10 @@ def _lines(content: bytes, path: str) -> Iterator[bytes]:
 def _checked(text: bytes, name: str) -> Kept:
     """A run whose name is that of its content, whatever version of perfgate wrote it."""
     try:
-        document = json.loads(text)
+        document = json.loads(text.decode("utf-8"))  # json would take UTF-16 as well, and halves of characters
+        found = identity(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"{name}: not usable JSON: {error}") from error
-    if not isinstance(document, dict):
+    if not found:
         raise BadRequest(f"{name}: is no run")
-    return Kept(identity(document), bytes(text).rstrip(b"\n"))
+    return Kept(found, bytes(text).rstrip(b"\n"))

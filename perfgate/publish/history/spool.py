@@ -110,8 +110,8 @@ class Spool:
 
 def read(path: Path) -> Entry:
     """A spooled run. Raises BadRequest for what is none, is damaged, or was cut off."""
-    if path.stat().st_size > LARGEST:
-        raise BadRequest(f"{path}: larger than any result", hint="remove it")
+    if path.is_dir() or path.stat().st_size > LARGEST:
+        raise BadRequest(f"{path}: larger than any result, or a folder", hint="remove it")
     line, _, body = path.read_bytes().partition(b"\n")
     head = _head(line, path)
     if hashlib.sha256(body).hexdigest() != head.get("sha256"):

@@ -37,8 +37,13 @@ NAME = 34
 """Cells that a name gets at least before columns are left out, the least telling first."""
 WITHOUT_SCENARIO = "project"
 
-_STYLES = {Direction.DEGRADING: "bold red", Direction.IMPROVING: "green", Direction.STABLE: "dim"}
-_LABELS = {Direction.DEGRADING: "worse", Direction.IMPROVING: "better", Direction.STABLE: ""}
+_STYLES = {
+    Direction.DEGRADING: "bold red",
+    Direction.IMPROVING: "green",
+    Direction.STABLE: "dim",
+    Direction.UNKNOWN: "dim",
+}
+_LABELS = {Direction.DEGRADING: "worse", Direction.IMPROVING: "better", Direction.STABLE: "", Direction.UNKNOWN: ""}
 _WORST_FIRST = tuple(_LABELS)
 
 
@@ -151,7 +156,7 @@ class _Page:
         if not title:
             sheet.prose(scenario, "bold")
         sheet.line((sheet.left(title, LABEL + room), "bold"), (heads.rstrip(), "dim"))
-        moving = sum(one.direction is not Direction.STABLE for one in courses)
+        moving = sum(one.direction in (Direction.DEGRADING, Direction.IMPROVING) for one in courses)
         for one in courses[: moving + self._stable]:
             name = _name(one.key)
             cells = "".join(f"  {sheet.right(column.cell(one), width)}" for column, width in columns).rstrip()
@@ -163,7 +168,7 @@ class _Page:
             sheet.line((f"{sheet.left(name, room)}{cells}", ""))
         if len(courses) > moving + self._stable:
             rest = len(courses) - moving - self._stable
-            sheet.prose(f"and {rest} stable ones: `perfgate trends '*'` shows all", "dim", indent=LABEL)
+            sheet.prose(f"and {rest} others: `perfgate trends '*'` shows all", "dim", indent=LABEL)
 
     def shifts(self) -> None:
         """Where levels changed for good, the newest first: news have a label of their own."""

@@ -6,13 +6,12 @@ then. Whatever several writers may insert at once, all of them insert in one ord
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from perfgate.errors import BadRequest
-from perfgate.publish.history.entry import PLACES, Entry, Measurement, plain
+from perfgate.errors import BadRequest, NotMeasured
+from perfgate.publish.history.entry import PLACES, Entry, Measurement, plain, stored_json
 from perfgate.publish.history.store import Store
 
 if TYPE_CHECKING:
@@ -24,14 +23,15 @@ TRIES = 5
 def write(store: Store, entries: Sequence[Entry]) -> int:
     """Store the runs that are not there yet, all or none; how many those were.
 
-    Raises BadRequest for a run of an impossible time, and psycopg.OperationalError where the server is lost or full.
+    Raises BadRequest for a run of an impossible time, NotMeasured where months are pruned as fast as they are made, and
+    psycopg.OperationalError where the server is lost or full.
     """
     for _ in range(TRIES):
         stored = _written(store, entries)
         if stored is not None:
             return stored
         _make_months(store, entries)
-    raise BadRequest("months of the history come and go while it is written", hint="let `perfgate history prune` end")
+    raise NotMeasured("months of the history come and go while it is written", hint="let `perfgate history prune` end")
 
 
 def _written(store: Store, entries: Sequence[Entry]) -> int | None:
@@ -155,7 +155,7 @@ def _samples(cursor: psycopg.Cursor, store: Store, added: Sequence[tuple[Entry, 
 
 def _findings(cursor: psycopg.Cursor, store: Store, added: Sequence[tuple[Entry, int]]) -> None:
     rows = [
-        (entry.started, number, place, found["status"], plain(found["metric"]), json.dumps(found))
+        (entry.started, number, place, found["status"], plain(found["metric"]), stored_json(found))
         for entry, number in added
         for place, found in enumerate(entry.document["findings"])
     ]

@@ -192,7 +192,7 @@ def _rated(told: Review, moves: Mapping[Key, Move | None]) -> Health | None:
     """The health of a review, by other moves than those since its last release."""
     if told.health is None:
         return None
-    standings = [replace(one, release=moves.get(one.key)).standing for one in told.present]
+    standings = [replace(one, release=moves.get(one.key)).standing for one in told.present if not one.young]
     return health(standings, _odd(told.health))
 
 

@@ -36,14 +36,21 @@ class Asked:
     def window(self, now: datetime) -> Window:
         """The stretch of time that is meant. Raises BadRequest for dates that are none."""
         if self.period == "custom":
-            until = _date(self.until, now.date()) + DAY
-            since = _date(self.since, (until - 90 * DAY).date())
-            if since >= until:
-                raise BadRequest("the first day is after the last one", hint="exchange them")
+            since, until = self._days(now.date())
         else:
             until = now
             since = EVER if self.period == "all" else now - int(self.period) * DAY
         return Window(since, until, self.branch, self.scenario)
+
+    def _days(self, today: date) -> tuple[datetime, datetime]:
+        try:
+            until = _date(self.until, today) + DAY
+            since = _date(self.since, (until - 90 * DAY).date())
+        except OverflowError as error:
+            raise BadRequest("there are no days around these", hint="write them like 2026-11-22") from error
+        if since >= until:
+            raise BadRequest("the first day is after the last one", hint="exchange them")
+        return since, until
 
 
 def asked(parameters: Mapping[str, str]) -> Asked:

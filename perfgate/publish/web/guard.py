@@ -17,7 +17,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-OPEN = ("/health", "/login", "/static/")
+OPEN = ("/health", "/login")
+OPEN_BELOW = "/static/"
 """What is shown without a token: that the store is there, the form that asks for one, and how that looks."""
 LARGEST_BODY = 64 * 1024
 HEADERS = (
@@ -64,7 +65,8 @@ class Guard:
             return 403, "Another site may not ask this.", []
         if not _small(headers.get("content-length", "0")):
             return 413, "Too much.", []
-        if self.door is None or scope["path"].startswith(OPEN) or admitted(self.door, headers):
+        shown = scope["path"] in OPEN or scope["path"].startswith(OPEN_BELOW)
+        if self.door is None or shown or admitted(self.door, headers):
             return None
         if "text/html" in headers.get("accept", "") and scope["type"] == "http":
             return 303, "", [(b"location", b"login")]

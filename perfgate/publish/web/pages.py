@@ -28,7 +28,7 @@ ROWS_ALONE = 500
 SEARCHED = 40
 """Runs among which the last judged one is looked for."""
 HEADLINES = ("response.p95", "response.p50", "cpu.per_request", "memory.peak", "queries.calls", "queries.blocks")
-ORDER = {Direction.DEGRADING: 0, Direction.IMPROVING: 1, Direction.STABLE: 2}
+ORDER = {Direction.DEGRADING: 0, Direction.IMPROVING: 1, Direction.STABLE: 2, Direction.UNKNOWN: 3}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _whole(key: Key) -> bool:
 def _rank(series: StoredSeries, course: Course | None) -> tuple[object, ...]:
     """What got worse first, then what got better, then what people ask for."""
     moved = course.direction if course else Direction.STABLE
-    size = abs(course.move.change) if course and course.move and moved is not Direction.STABLE else 0.0
+    size = abs(course.move.change) if course and course.move and ORDER[moved] < ORDER[Direction.STABLE] else 0.0
     metric = series.key.metric
     headline = HEADLINES.index(metric) if metric in HEADLINES else len(HEADLINES)
     return ORDER[moved], -min(size, 1e9), headline, series.key

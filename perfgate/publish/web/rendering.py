@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfgate.model import Scope
 from perfgate.publish import words
+from perfgate.publish.report import clean
 from perfgate.publish.web.asked import PERIODS, Asked
 from perfgate.publish.web.charts import day, moment, shown
 from perfgate.units import percent
@@ -147,6 +148,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -155,3 +157,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(shown=shown, many=words.many, place_name=place_name)
     return environment
+
+
+def _seen(value: object) -> object:
+    """Names come from outside: none turns the direction of what stands beside it, or hides. Markup is ours."""
+    return clean(value) if type(value) is str else value

@@ -24,7 +24,7 @@ MOST_SERIES = 1_000
 MOST_POINTS = 20_000
 """On one page: a site is looked at from afar, and stored whole."""
 MARK = ".perfgate-site"
-"""Lies in every site, so that no folder of another kind is ever replaced by one."""
+"""Lies in every site, so that no folder of another kind is ever replaced by one, and lists what is of the site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,24 @@ class Site:
 def write(store: Store, project: str, folder: Path, asked: Asked, now: datetime) -> Site:
     """Write the pages, in place of a former site only. Raises BadRequest for a folder of another kind, and OSError.
 
-    The site is made beside the folder and then moved, so that nobody sees half of one.
+    The site is made beside the folder and then moved, so that nobody sees half of one. What somebody else put into the
+    former one, `.git` or `CNAME`, stays.
     """
     _check(folder)
+    _settle(folder)
     making = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
     try:
         shutil.copytree(STATIC, making / "static")
-        for name in (MARK, ".nojekyll"):
-            (making / name).touch()
+        (making / ".nojekyll").touch()
         for name, page in _pages(store, project, asked, now):
             (making / name).write_text(page, encoding="utf-8")
+        names = sorted({MARK, *(path.name for path in making.iterdir())})
+        (making / MARK).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
         _replace(folder, making)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for name in names for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]
     return Site(sum(path.suffix == ".html" for path in files), sum(path.stat().st_size for path in files))
 
 
@@ -64,11 +67,28 @@ def _check(folder: Path) -> None:
 
 
 def _replace(folder: Path, making: Path) -> None:
-    former = folder.with_name(f".{folder.name}.former")
-    shutil.rmtree(former, ignore_errors=True)
     if folder.exists():
-        folder.rename(former)
+        folder.rename(_former(folder))
     making.rename(folder)
+    _settle(folder)
+
+
+def _former(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.former")
+
+
+def _settle(folder: Path) -> None:
+    """Take over what is not of the former site, and remove that; also where somebody was killed while replacing it."""
+    former = _former(folder)
+    if not (former / MARK).exists():
+        return
+    if not folder.exists():
+        former.rename(folder)
+        return
+    own = (former / MARK).read_text(encoding="utf-8").splitlines()
+    for path in former.iterdir():
+        if path.name not in own and not (folder / path.name).exists():
+            path.rename(folder / path.name)
     shutil.rmtree(former, ignore_errors=True)
 
 
