@@ -295,10 +295,20 @@ class _Judgement:
         if not over and have < last and (likely <= HOPELESS * last or have < HOPELESS_FROM):
             words = f"{self._moved()}: not decided after {have} pairs"
             return replace(self._says(Status.UNSURE, words), needed=min(likely, last))
-        words = f"{self._moved()}{again}; {have} pairs show changes from {self._visible()} on"
+        words = f"{self._moved()}{again}{self._over_warn()}"
+        words += f"; {have} pairs show changes from {self._visible()} on"
         if likely > last and not over:
-            words += f", about {likely} would decide" if likely < 100 * last else ", no number of them would decide"
+            more = f"about {likely}" if likely > have + 1 else "a few more"
+            decide = f"{more} would decide, and `max_rounds` allows {last}"
+            words += f", {decide}" if likely < 100 * last else ", no number of them would decide"
         return self._says(Status.UNSURE, words)
+
+    def _over_warn(self) -> str:
+        """What is sure although the rest is not."""
+        warn = self.rule.warn
+        if warn is None or self.all.estimate.low(CHANCE_OF_FALSE_PASS) <= self.all.line(warn):
+            return ""
+        return f", and surely over the {show(warn, Unit.RATIO)} of `warn`"
 
     def _likely_pairs(self, allowed: float) -> int:
         """How many pairs would decide, were the true change one error nearer to the easier decision.

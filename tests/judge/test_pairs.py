@@ -267,6 +267,14 @@ def test_hopeless_noise_ends_early_and_says_what_could_have_been_seen() -> None:
     assert "would decide" in answer.because
 
 
+@pytest.mark.parametrize(("warn", "told"), [(0.01, True), (0.03, False), (None, False)])
+def test_what_is_undecided_says_that_it_is_surely_worth_a_warning(warn: float | None, told: bool) -> None:
+    answer = judged(times(20, 1.028), steady(20), fail=0.03, warn=warn)
+    assert answer.status is Status.UNSURE
+    assert ("surely over the 1 % of `warn`" in answer.because) is told
+    assert "a few more would decide, and `max_rounds` allows 20" in answer.because
+
+
 def test_what_more_pairs_would_decide_asks_for_them() -> None:
     head: Values = [0.01 * f for f in (1.04, 0.98, 1.05, 0.99, 1.03, 1.0)]
     answer = judged(head, [0.01] * 6)
