@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 STATE_FOLDER = ".perfgate"
 STORE_VARIABLE = "PERFGATE_HISTORY"
+NOWHERE = "none"
+"""What the variable takes for: keep nothing."""
 PROJECT_VARIABLE = "PERFGATE_PROJECT"
 MANY_WAITING = 30
 """So many runs wait before a store of the project's own is started for them at a run's end: readers send them, too."""
@@ -49,11 +51,15 @@ _LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 @dataclass(frozen=True)
 class Place:
-    """Where the history of a project is kept: in the server of `url`, or in one of its own where that is empty."""
+    """Where the history of a project is kept: in the server of `url`, or in one of its own where that is empty.
+
+    Where it does not `keep`, it is only read.
+    """
 
     root: Path
     project: str
     url: str = field(default="", repr=False)
+    keeps: bool = True
 
     @property
     def home(self) -> Path:
@@ -80,9 +86,11 @@ def place(root: Path, *, url: str = "", project: str = "") -> Place:
     Raises BadRequest for a URL that is none.
     """
     url = url or os.environ.get(STORE_VARIABLE, "")
-    if url:
+    keeps = url != NOWHERE
+    if url and keeps:
         _check_url(url)
-    return Place(root, project or os.environ.get(PROJECT_VARIABLE, "") or project_name(root), url)
+    name = project or os.environ.get(PROJECT_VARIABLE, "") or project_name(root)
+    return Place(root, name, url if keeps else "", keeps)
 
 
 def _check_url(url: str) -> None:
@@ -94,7 +102,10 @@ def _check_url(url: str) -> None:
     from psycopg.conninfo import conninfo_to_dict
 
     if not url.startswith(SCHEMES):
-        raise BadRequest("the history's store is not a PostgreSQL URL", hint="postgresql://user@host/database")
+        raise BadRequest(
+            "the history's store is not a PostgreSQL URL",
+            hint="postgresql://user@host/database, or `none` to keep nothing",
+        )
     try:
         told = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -231,6 +242,8 @@ def keep(where: Place, entry: Entry, *, patience: float = PATIENCE_S) -> tuple[s
     """
     from perfgate.publish.history.spool import Spool
 
+    if not where.keeps:
+        return ()
     spool, notes, alone = Spool(where.spool), [], []
     try:
         _prepare(where)

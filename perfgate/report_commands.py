@@ -78,7 +78,8 @@ def report(
     for path, form in formats.items():
         files.write(path, written.texts[form])
     if not paths:
-        Steady(sys.stdout).write(written.texts["markdown"])
+        text = written.texts["markdown"]
+        Steady(sys.stdout).write(reporting.readable(text) if sys.stdout.isatty() else text)
 
 
 def _format(path: Path) -> str:

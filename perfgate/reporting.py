@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from perfgate import keeping
 from perfgate.errors import BadRequest, suggestion
+from perfgate.publish.report import clean
 
 if TYPE_CHECKING:
     from perfgate.keeping import Place
@@ -57,6 +60,11 @@ def write(where: Place, wanted: Wanted, formats: Collection[str], now: datetime 
         told = account(store, where.project, span, wanted.scenario)
         texts = {one: _text(store, told, one, moment) for one in formats}
     return Written(texts, notes)
+
+
+def readable(markdown: str) -> str:
+    """The Markdown for people who read it as it is: without what keeps names from being taken for markup."""
+    return clean(html.unescape(re.sub(r"</?code>", "`", markdown)))
 
 
 def _check(wanted: Wanted) -> None:

@@ -111,6 +111,13 @@ def test_without_a_store_of_the_teams_runs_wait_and_no_server_is_started_for_the
     assert len(list((project.folder / ".perfgate/spool").glob("*.result"))) == 1
 
 
+def test_a_run_that_is_only_tried_leaves_nothing_in_the_history(folder: Path) -> None:
+    project = visit(folder)
+    done = project.perfgate("run", "--quiet", PERFGATE_HISTORY="none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (project.folder / ".perfgate/spool").exists()
+
+
 def test_a_store_that_is_no_url_is_told_before_anything_is_measured(folder: Path) -> None:
     done = visit(folder).perfgate("run", PERFGATE_HISTORY="mysql://x")
     assert done.returncode == 2

@@ -193,3 +193,8 @@ def test_a_result_that_was_added_by_hand_is_reported(asked: Path) -> None:
     CliRunner().invoke(history, ["add", "1.json", "--trunk", "--project", "octo/added"])
     text = typed("daily", "--at", "2026-10-05", "--project", "octo/added").stdout
     assert "The trunk was measured once&#58; green." in text
+
+
+def test_who_reads_it_on_a_terminal_sees_names_as_they_are() -> None:
+    told = "## shop&#58; **worse** <code>response&#46;p95&#91;GET &#47;a&#93;</code> \x1b[31m&lt;b&gt;"
+    assert reporting.readable(told) == "## shop: **worse** `response.p95[GET /a]` <b>"

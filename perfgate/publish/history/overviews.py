@@ -15,6 +15,8 @@ RESOURCES = ("cpu.", "memory.", "process.", "bundle.")
 CONNECTIONS = ("connections.", "locks.", "database.")
 STATEMENT_METRICS = ("queries.blocks", "queries.time", "queries.calls", "queries.mean_time", "queries.rows")
 RESPONSE = ("response.",)
+HEADLINES = ("response.p95", "response.p50", "cpu.per_request", "memory.peak", "queries.calls", "queries.blocks")
+"""What people ask for first."""
 HOURS_UP_TO = timedelta(days=3)
 """Longer windows are aggregated from days."""
 

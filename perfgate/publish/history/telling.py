@@ -9,6 +9,7 @@ from math import floor
 
 from perfgate.model import Better, Key
 from perfgate.publish import words
+from perfgate.publish.history.overviews import HEADLINES
 from perfgate.publish.history.review import Review
 from perfgate.publish.history.sentences import commits, day, period, placed
 from perfgate.publish.report import inert, one_line
@@ -109,7 +110,7 @@ class _Page:
         """A table for each scenario: what degrades first."""
         ordered = sorted(
             self.review.present,
-            key=lambda one: (one.key.scope.scenario, _WORST_FIRST.index(one.direction), _loss(one), one.key),
+            key=lambda one: (one.key.scope.scenario, _WORST_FIRST.index(one.direction), _loss(one), *_asked(one)),
         )
         columns, room = self._columns(ordered)
         for scenario, courses in groupby(ordered, key=lambda one: one.key.scope.scenario):
@@ -277,8 +278,16 @@ def _name(key: Key) -> str:
     return one_line(str(key))
 
 
+def _asked(one: Course) -> tuple[bool, int, Key]:
+    """What has a limit first, then what people ask for, then the rest."""
+    metric = one.key.metric
+    return one.used is None, HEADLINES.index(metric) if metric in HEADLINES else len(HEADLINES), one.key
+
+
 def _loss(one: Course) -> float:
     """For sorting: the further for the worse, the less."""
+    if one.direction in (Direction.STABLE, Direction.UNKNOWN):
+        return 0.0
     moved = one.move.change if one.move else 0.0
     return -moved if one.better is Better.LOWER else moved
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from perfgate.model import Key, Scope
 from perfgate.publish.history import overviews, reading
-from perfgate.publish.history.overviews import Aggregate
+from perfgate.publish.history.overviews import HEADLINES, Aggregate
 from perfgate.publish.history.reading import StoredRun, StoredSeries, Window
 from perfgate.publish.history.review import Review, review
 from perfgate.publish.history.store import Store
@@ -27,7 +27,6 @@ ROWS_ALONE = 500
 """Of the table on the page of one series."""
 SEARCHED = 40
 """Runs among which the last judged one is looked for."""
-HEADLINES = ("response.p95", "response.p50", "cpu.per_request", "memory.peak", "queries.calls", "queries.blocks")
 ORDER = {Direction.DEGRADING: 0, Direction.IMPROVING: 1, Direction.STABLE: 2, Direction.UNKNOWN: 3}
 
 
