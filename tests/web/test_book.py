@@ -58,3 +58,27 @@ def test_a_page_that_is_looked_at_is_made_anew_after_a_run_before_anybody_asks(
             archive.close()
 
     asyncio.run(looked())
+
+
+def test_where_reviews_take_long_the_first_visitor_gets_the_page_before_one_is_begun(server: Server) -> None:
+    database = server.create("web_slow")
+    with entering(database.url, "shop") as store:
+        history.fill(store, 8)
+
+    async def looked() -> None:
+        archive = Archive(lambda: entering(database.url, "shop"), print)
+        analyses = Analyses(archive)
+        book, everything = Book(archive, analyses, "shop", secured=False), Asked(period="all")
+        try:
+            analyses.slow = True
+            first = await book.page("overview", everything)
+            assert first is not None
+            assert first.pending
+            assert not analyses._found
+            await book.page("overview", everything)
+            assert len(analyses._found) == 1
+        finally:
+            analyses.close()
+            archive.close()
+
+    asyncio.run(looked())
