@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +15,13 @@ from perfgate.init.signs import Endpoint
 from perfgate.measure.ownership import Owner
 from perfgate.options import CONFIG
 from perfgate.plan import Plan
+from perfgate.revision import git
 from perfgate.runner import Measurement, Progress
 from perfgate.yamlfile import Place
 
 REASON = "first baseline, by perfgate init"
 GO_ON = "mend it in budgets.yaml, then type `perfgate init` again: files that are there stay as they are"
 USUAL = "a usual path"
-GIT_TIMEOUT_S = 30.0
 
 _QUESTIONS: Mapping[Place, str] = {
     ("service", "command"): "does it start the service as it runs for its users?",
@@ -120,7 +119,7 @@ def _with_front(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
 
 
 def _with_files(draft: Draft, own: tuple[File, ...]) -> Initialisation:
-    top = Path(_git(draft.root, "rev-parse", "--show-toplevel") or draft.root)
+    top = Path(git(draft.root, "rev-parse", "--show-toplevel") or draft.root)
     flow = workflow.written(draft, top, _branch(draft.root))
     path = top / flow.path
     there = path.exists()
@@ -174,17 +173,6 @@ def first_baseline(made: Initialisation, progress: Progress) -> Iterator[str]:
 
 def _branch(root: Path) -> str:
     """The branch that pull requests go to, as far as the clone knows."""
-    head = _git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
-    current = _git(root, "symbolic-ref", "--short", "HEAD")
+    head = git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    current = git(root, "symbolic-ref", "--short", "HEAD")
     return head or (current if current in ("main", "master", "trunk", "develop") else "main")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What git says; "" where there is none, or it refuses."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

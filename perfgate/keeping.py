@@ -7,7 +7,6 @@ run. Wires the history to the project, git and the store's own Postgres.
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from perfgate import files
 from perfgate.errors import BadRequest, NotMeasured, PerfgateError
+from perfgate.revision import git
 
 if TYPE_CHECKING:
     from perfgate.publish.history.entry import Entry
@@ -45,7 +45,6 @@ TRUNKS = ("main", "master")
 BRANCH_VARIABLES = ("CI_COMMIT_BRANCH", "BUILDKITE_BRANCH", "CIRCLE_BRANCH")
 """Where CI services say which branch they check out without being on it; unset or another in a pull request."""
 
-_GIT_TIMEOUT_S = 10.0
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 
@@ -127,7 +126,7 @@ def reserved(root: Path) -> Place:
 
 def project_name(root: Path) -> str:
     """`owner/name` as its remote has it, so that every checkout names it alike; else the name of the folder."""
-    remote = _git(root, "config", "--get", "remote.origin.url").removesuffix("/").removesuffix(".git")
+    remote = git(root, "config", "--get", "remote.origin.url").removesuffix("/").removesuffix(".git")
     parts = [part for part in remote.replace(":", "/").split("/") if part]
     return "/".join(parts[-2:]) if len(parts) > 1 else root.resolve().name
 
@@ -230,7 +229,7 @@ def _write_good(store: Store, entries: Sequence[Entry], refused: list[str]) -> i
 
 def trunks(root: Path) -> tuple[str, ...]:
     """What the branch may be called that makes the project's own line."""
-    head = _git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").partition("/")[2]
+    head = git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").partition("/")[2]
     return (head,) if head else TRUNKS
 
 
@@ -359,7 +358,7 @@ def releases(root: Path) -> list[Release]:
     from perfgate.publish.history.notices import Release
 
     form = "--format=%(refname:short)%09%(objectname)%09%(*objectname)%09%(creatordate:unix)"
-    rows = [line.split("\t") for line in _git(root, "for-each-ref", "refs/tags", form).splitlines()]
+    rows = [line.split("\t") for line in git(root, "for-each-ref", "refs/tags", form).splitlines()]
     return [
         Release(name, peeled or commit, datetime.fromtimestamp(int(made), UTC))
         for name, commit, peeled, made in (row for row in rows if len(row) == 4)
@@ -373,15 +372,3 @@ def _said(error: Exception) -> str:
 
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return " ".join((primary or str(error) or type(error).__name__).split())
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What a git command prints, or "" where git or the repository is not there: nothing hangs on it."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, timeout=_GIT_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    text = done.stdout.decode("utf-8", "replace")  # git's names are bytes, in whatever encoding they were made
-    return text.strip("\n") if done.returncode == 0 else ""

@@ -21,16 +21,16 @@ class Revision:
 
 def revision(root: Path) -> Revision:
     """The state of the work tree around `root`. Untracked files count as dirty: they are part of what is measured."""
-    commit = _git(root, "rev-parse", "HEAD")
+    commit = git(root, "rev-parse", "HEAD")
     if not commit:
         return Revision()
-    branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD")
-    return Revision(commit, "" if branch == "HEAD" else branch, bool(_git(root, "status", "--porcelain", "--", ".")))
+    branch = git(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return Revision(commit, "" if branch == "HEAD" else branch, bool(git(root, "status", "--porcelain", "--", ".")))
 
 
 def author(root: Path) -> str:
     """Who accepts a baseline: git's user name, else the login name, else "unknown"."""
-    name = _git(root, "config", "user.name")
+    name = git(root, "config", "user.name")
     if name:
         return name
     try:
@@ -41,15 +41,16 @@ def author(root: Path) -> str:
 
 def last_author(root: Path, since: str, file: str) -> str:
     """Who changed a file last after a commit; "" where nobody did who has committed it."""
-    return _git(root, "log", "-1", "--format=%an", f"{since}..HEAD", "--", file)
+    return git(root, "log", "-1", "--format=%an", f"{since}..HEAD", "--", file)
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
     """What a git command prints, or "" where git or the repository is not there: nothing hangs on it."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            ["git", "-C", str(root), *arguments], capture_output=True, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    text = done.stdout.decode("utf-8", "replace")  # git's names are bytes, in whatever encoding they were made
+    return text.strip() if done.returncode == 0 else ""

@@ -342,6 +342,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             ["git", "-c", f"core.hooksPath={os.devnull}", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_FETCH_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,

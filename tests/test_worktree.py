@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfgate.errors import BadRequest, NotMeasured
+from perfgate.revision import author
 from perfgate.worktree import KEPT, Base, Repository, branch_to_merge_into
 
 
@@ -324,3 +325,10 @@ def test_a_relative_cache_folder_is_no_cache_folder(
 )
 def test_ci_tells_where_a_pull_request_wants_to_go(env: dict[str, str], branch: str) -> None:
     assert branch_to_merge_into(env) == branch
+
+
+def test_a_name_in_another_encoding_is_no_reason_to_fail(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with (tmp_path / ".git/config").open("ab") as config:
+        config.write(b"[user]\n\tname = J\xf6rg\n")
+    assert author(tmp_path) == "J\N{REPLACEMENT CHARACTER}rg"

@@ -16,12 +16,14 @@ from markdown_it import MarkdownIt
 from perfgate.publish.history import notices, writing
 from perfgate.publish.history.entry import Entry
 from perfgate.publish.history.store import Store, connect, open_store
+from perfgate.publish.periodic import wording
 from perfgate.publish.periodic.account import Account, account, measured
 from perfgate.publish.periodic.sheet import sheet
 from perfgate.publish.periodic.spans import Kind, between, calendar, moment
 from perfgate.publish.report import clean
 from perfgate.result import Result
 from perfgate.trend.drift import Direction
+from perfgate.trend.health import Health, Part
 from tests.periodic import shop, written
 from tests.periodic.written import CASES, FOLDER, NOW, as_html, as_markdown, told
 from tests.publish.literals import HOSTILE
@@ -237,3 +239,11 @@ def test_every_case_has_its_golden_file() -> None:
 def test_an_empty_sheet_has_no_sections_without_words(empty: Store) -> None:
     found = sheet(account(empty, "nobody/nothing", calendar(Kind.MONTHLY, NOW)))
     assert all(one.sentences or one.items or one.table for one in found.sections)
+
+
+def test_health_that_limits_came_to_since_is_compared_by_what_both_have() -> None:
+    before = Health(90.0, (Part("release", 30.0, 30.0, ""), Part("drift", 20.0, 20.0, "")))
+    parts = (Part("limits", 20.0, 40.0, ""), Part("release", 30.0, 30.0, ""), Part("drift", 12.0, 20.0, ""))
+    dropped = wording._dropped(Health(62.0, parts), before)
+    assert dropped is not None
+    assert dropped.name == "drift"

@@ -16,6 +16,7 @@ from typing import Any
 from perfgate import runfile
 from perfgate.errors import BadRequest
 from perfgate.model import Key, Metric, Run, Sample, Scope, Side
+from perfgate.publish.history.runfiles import identity
 from perfgate.result import Result
 from perfgate.stats import mean
 
@@ -23,9 +24,6 @@ PLACES = tuple(field.name for field in fields(Scope))
 """What a scope consists of, and the columns that hold it."""
 
 _places = attrgetter(*PLACES)
-
-_JUDGED = ("verdict", "exit_code", "findings", "advice", "causes")
-"""What is said of a run afterwards: the same run judged again is the same run."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class Entry:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of what was measured: equal for the same run, however often it is stored."""
-        measured = {name: part for name, part in self.document.items() if name not in _JUDGED}
-        return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).digest()
+        return bytes.fromhex(identity(self.document))
 
     def details(self) -> str:
         """What no row of its own holds, as JSON: machine, loads, flaws, notes, advice and causes."""

@@ -180,9 +180,10 @@ def _begin(span: Span) -> str:
 
 def _dropped(now: Health, before: Health) -> Part | None:
     """The part that lost most, where one lost a point at least."""
-    lost = [(old.points - new.points, new) for new, old in zip(now.parts, before.parts, strict=True)]
-    most = max(lost, key=lambda pair: pair[0])
-    return most[1] if most[0] >= 1.0 else None
+    former = {part.name: part.points for part in before.parts}  # limits, say, may have come since
+    lost = [(former[part.name] - part.points, part) for part in now.parts if part.name in former]
+    most = max(lost, key=lambda pair: pair[0], default=None)
+    return most[1] if most and most[0] >= 1.0 else None
 
 
 def part(told: Part, account: Account) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,13 +13,12 @@ from perfgate.model import Unit
 from perfgate.publish import words
 from perfgate.publish.conduct import Trouble
 from perfgate.publish.digest import Digest
-from perfgate.publish.report import quoted
+from perfgate.publish.markup import environment
 from perfgate.publish.rows import Row, Unruled, Values
 from perfgate.result import Result
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from markupsafe import Markup
 
 DOT = 4
 """Room that a dot takes on every side, in the units of the drawing."""
@@ -47,32 +44,10 @@ REPORT = Html()
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(digest=_hash, quoted=_quoted)
-    environment.tests.update(trouble=lambda block: isinstance(block, Trouble))
-    environment.globals.update(strip=strip, tally=_tally, many=words.many)
-    return environment.get_template("page.html.j2")
-
-
-def _hash(text: str) -> str:
-    """How a content security policy names the one style or script that it lets through."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _quoted(text: str) -> Markup:
-    """A sentence whose `quoted` parts are code."""
-    from markupsafe import Markup
-
-    code = Markup("<code>{}</code>")
-    return Markup().join(code.format(part) if number % 2 else part for number, part in enumerate(quoted(text)))
+    made = environment(Path(__file__).parent)
+    made.tests.update(trouble=lambda block: isinstance(block, Trouble))
+    made.globals.update(strip=strip, tally=_tally, many=words.many)
+    return made.get_template("page.html.j2")
 
 
 def _tally(rows: Iterable[Row]) -> str:
